@@ -1,0 +1,10 @@
+package keys
+
+// Extractor makes the cache key of a call from its arguments.
+//
+// The cache calls it on the caller's goroutine, concurrently, once per call and on hits too, so it has to be cheap. The arguments
+// belong to the caller and must not be modified or kept. Equal keys mean the same cached value. An error fails
+// the call it was made for and nothing else.
+type Extractor[A any, K comparable] interface {
+	Key(args A) (K, error)
+}
