@@ -1,0 +1,100 @@
+package cache
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"github.com/memoize-go/memoize/storage"
+)
+
+// States of a storage call.
+const (
+	callRunning int32 = iota
+	callReturned
+	callGivenUp
+)
+
+// call runs op, a call of foreign storage code, on a goroutine of its own, for at most limit and no longer than until giveUp is closed (nil:
+// never). A panic or an exit of the goroutine is an error. If the call was given up on, whatever op shares with the
+// caller must no longer be read.
+func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], limit time.Duration, giveUp <-chan struct{}, op func(context.Context) error) (err error, givenUp bool) {
+	ctx := newCallContext(caller, s.clock.Now(), limit)
+	defer ctx.end(nil)
+
+	var state atomic.Int32
+	done := make(chan error, 1)
+	go func() {
+		err := errStorageExited
+		defer func() {
+			done <- err
+			if !state.CompareAndSwap(callRunning, callReturned) {
+				e.group.Returned()
+			}
+		}()
+		defer catch(&err)
+		err = op(ctx)
+	}()
+
+	var overdue <-chan time.Time
+	if limit != Forever {
+		timer := s.clock.NewTimer(limit)
+		defer timer.Stop()
+		overdue = timer.Chan()
+	}
+	reason := errStorageTimeout
+	select {
+	case err := <-done:
+		return err, false
+	case <-overdue:
+	case <-giveUp:
+		reason = caller.Err()
+	}
+	select {
+	case err := <-done:
+		return err, false
+	default:
+	}
+	e.group.Stray()
+	if !state.CompareAndSwap(callRunning, callGivenUp) {
+		e.group.Returned()
+		return <-done, false
+	}
+	ctx.end(reason)
+	return reason, true
+}
+
+// mutate runs op, a call that changes the storage, within the storage timeout.
+func (e *engine[A, K, V]) mutate(caller context.Context, s *settings[A, K, V], op func(context.Context) error) (err error, givenUp bool) {
+	if s.store.memory != nil {
+		return op(caller), false
+	}
+	return e.call(caller, s, s.storageTimeout, nil, op)
+}
+
+// lookup reads a local storage.
+func (e *engine[A, K, V]) lookup(s *settings[A, K, V], key K) *storage.Entry[V] {
+	if s.store.memory != nil {
+		return s.store.memory.Lookup(key)
+	}
+	entry, err := guardedLookup(s.store.local, key)
+	if err != nil {
+		e.storageFailed(s, key, 0, err)
+	}
+	return entry
+}
+
+func guardedLookup[K comparable, V any](local storage.Local[K, V], key K) (entry *storage.Entry[V], err error) {
+	defer catch(&err)
+	return local.Lookup(key), nil
+}
+
+// afterFunc calls f on a goroutine of the clock after d; Forever is never. The timer may be nil.
+func afterFunc(c clockwork.Clock, d time.Duration, f func()) clockwork.Timer {
+	if d == Forever {
+		return nil
+	}
+	return c.AfterFunc(d, f)
+}

@@ -1,0 +1,299 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	"github.com/memoize-go/memoize/internal/flight"
+	"github.com/memoize-go/memoize/keys"
+	"github.com/memoize-go/memoize/storage"
+)
+
+// engine is a cache whose key type is known.
+type engine[A any, K comparable, V any] struct {
+	settings atomic.Pointer[settings[A, K, V]]
+	loader   func(context.Context, A) (V, error)
+	key      keys.Extractor[A, K]
+	unsure   bool // keys can hold values that cannot be compared
+	group    *flight.Group[K, V, job[A, K, V]]
+	counters *counters
+
+	reconfiguring chan struct{} // holds a token while a Reconfigure is at work
+}
+
+func newEngine[A any, K comparable, V any](load func(context.Context, A) (V, error), key keys.Extractor[A, K]) *engine[A, K, V] {
+	return &engine[A, K, V]{
+		loader:        load,
+		key:           key,
+		unsure:        holdsInterface(reflect.TypeFor[K]()),
+		group:         flight.New[K, V, job[A, K, V]](),
+		counters:      newCounters(),
+		reconfiguring: make(chan struct{}, 1),
+	}
+}
+
+// holdsInterface reports whether a value of a comparable type can turn out not to be comparable.
+func holdsInterface(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Interface:
+		return true
+	case reflect.Array:
+		return holdsInterface(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if holdsInterface(t.Field(i).Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkKey refuses keys that no map can find again.
+func (e *engine[A, K, V]) checkKey(key K) error {
+	if e.unsure && !reflect.ValueOf(&key).Elem().Comparable() {
+		return fmt.Errorf("cache: key of type %T cannot be compared: %w", key, keys.ErrUnencodable)
+	}
+	if key != key { //nolint:staticcheck // NaN
+		return fmt.Errorf("cache: key %v does not equal itself: %w", key, keys.ErrUnencodable)
+	}
+	return nil
+}
+
+// begin is how all calls but Get start.
+func (e *engine[A, K, V]) begin(args A) (s *settings[A, K, V], key K, err error) {
+	s = e.settings.Load()
+	if s.refuse != nil {
+		return s, key, s.refuse
+	}
+	if key, err = e.key.Key(args); err != nil {
+		return s, key, err
+	}
+	return s, key, e.checkKey(key)
+}
+
+// refused counts a call of Get or Refresh that was not answered.
+func (e *engine[A, K, V]) refused(err error) (V, error) {
+	e.counters.refused.Add(1)
+	var zero V
+	return zero, err
+}
+
+// get is the hit path, and only that: whatever allocates, waits or starts something is in functions of its own.
+func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
+	s := e.settings.Load()
+	if s.refuse != nil {
+		return e.refused(s.refuse)
+	}
+	key, err := e.key.Key(args)
+	if err != nil {
+		return e.refused(err)
+	}
+	if e.unsure {
+		if err := e.checkKey(key); err != nil {
+			return e.refused(err)
+		}
+	}
+	if s.store.local == nil {
+		return e.getShared(ctx, s, args, key)
+	}
+	entry := e.lookup(s, key)
+	if entry == nil || e.group.Fenced() {
+		return e.getLocal(ctx, s, args, key)
+	}
+	bound, exact := s.clock.Bound()
+	if due(entry, bound) && (exact || due(entry, s.clock.Now())) {
+		return e.getLocal(ctx, s, args, key)
+	}
+	return e.hit(s, key, entry), nil
+}
+
+// due reports whether the entry is no longer fresh.
+func due[V any](entry *storage.Entry[V], now time.Time) bool {
+	return entry.Stale(now) || entry.Expired(now)
+}
+
+// hit answers with a fresh entry.
+func (e *engine[A, K, V]) hit(s *settings[A, K, V], key K, entry *storage.Entry[V]) V {
+	if s.countHits {
+		e.counters.hits.Inc()
+	}
+	return e.handOut(s, key, entry)
+}
+
+// staleHit answers with a stale entry.
+func (e *engine[A, K, V]) staleHit(s *settings[A, K, V], key K, entry *storage.Entry[V]) V {
+	if s.countHits {
+		e.counters.staleHits.Inc()
+	}
+	return e.handOut(s, key, entry)
+}
+
+func (e *engine[A, K, V]) handOut(s *settings[A, K, V], key K, entry *storage.Entry[V]) V {
+	switch {
+	case s.strategy.idle:
+	case s.strategy.stock:
+		s.strategy.MarkRead(key, entry.Mark())
+	default:
+		if err := s.strategy.readForeign(key, entry.Mark()); err != nil {
+			e.booked(s, key, err)
+		}
+	}
+	return s.process(entry.Value)
+}
+
+func (s *settings[A, K, V]) process(value V) V {
+	if s.processor == nil {
+		return value
+	}
+	return s.processor.Apply(value)
+}
+
+// getLocal decides for a key of a local storage that has no fresh entry, or an entry that had to be looked at closely.
+func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
+	if err := e.checkKey(key); err != nil {
+		return e.refused(err)
+	}
+	for {
+		version := e.group.Version(key)
+		entry := e.lookup(s, key)
+		now := s.clock.Now()
+		if entry != nil && !entry.Expired(now) && !(e.group.Fenced() && e.group.Refuses(key, entry, now)) {
+			if !entry.Stale(now) {
+				return e.hit(s, key, entry), nil
+			}
+			out := e.group.Refresh(entry, key, version, now, job[A, K, V]{ctx: ctx, args: args, settings: s, background: true})
+			if out.Retry {
+				continue
+			}
+			e.start(out.Flight)
+			return e.staleHit(s, key, entry), nil
+		}
+		if err := ctx.Err(); err != nil {
+			return e.refused(err)
+		}
+		out := e.group.Join(key, version, loads[*flight.Flight[K, V, job[A, K, V]]](ctx), now, job[A, K, V]{ctx: ctx, args: args, settings: s})
+		if out.Retry {
+			continue
+		}
+		return e.follow(ctx, s, key, out)
+	}
+}
+
+// follow goes on with a call as the registry said.
+func (e *engine[A, K, V]) follow(ctx context.Context, s *settings[A, K, V], key K, out flight.Outcome[K, V, job[A, K, V]]) (V, error) {
+	if out.Err != nil {
+		return e.refused(callError(key, out.Err))
+	}
+	if out.Entry != nil {
+		return e.answer(s, key, out.Entry), nil
+	}
+	if out.Start {
+		e.start(out.Flight)
+	}
+	e.joined(out.Led)
+	return e.await(ctx, s, out.Flight)
+}
+
+// answer hands out an entry that was found unexpired.
+func (e *engine[A, K, V]) answer(s *settings[A, K, V], key K, entry *storage.Entry[V]) V {
+	if entry.Stale(s.clock.Now()) {
+		return e.staleHit(s, key, entry)
+	}
+	return e.hit(s, key, entry)
+}
+
+// joined counts a call that waits for a load.
+func (e *engine[A, K, V]) joined(led bool) {
+	if led {
+		e.counters.led.Add(1)
+	} else {
+		e.counters.joined.Add(1)
+	}
+}
+
+// await waits for a flight, or until ctx ends.
+func (e *engine[A, K, V]) await(ctx context.Context, s *settings[A, K, V], f *flight.Flight[K, V, job[A, K, V]]) (V, error) {
+	if err := wait(ctx, f.Done()); err != nil {
+		var zero V
+		return zero, err
+	}
+	value, _, err := f.Result()
+	if err != nil {
+		return value, err
+	}
+	return s.process(value), nil
+}
+
+// wait blocks until done is closed or ctx ends; if both, done counts.
+func wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return nil
+	default:
+		return ctx.Err()
+	}
+}
+
+func (e *engine[A, K, V]) refresh(ctx context.Context, args A) (V, error) {
+	s, key, err := e.begin(args)
+	if err != nil {
+		return e.refused(err)
+	}
+	if err := ctx.Err(); err != nil {
+		return e.refused(err)
+	}
+	out := e.group.Force(key, loads[*flight.Flight[K, V, job[A, K, V]]](ctx), job[A, K, V]{ctx: ctx, args: args, settings: s, known: true})
+	return e.follow(ctx, s, key, out)
+}
+
+func (e *engine[A, K, V]) peek(ctx context.Context, args A) (V, bool) {
+	var zero V
+	s, key, err := e.begin(args)
+	if err != nil {
+		return zero, false
+	}
+	var entry *storage.Entry[V]
+	if s.store.local != nil {
+		entry = e.lookup(s, key)
+	} else {
+		entry = e.read(ctx, s, key)
+	}
+	if entry == nil {
+		return zero, false
+	}
+	now := s.clock.Now()
+	if entry.Expired(now) || e.group.Fenced() && e.group.Refuses(key, entry, now) {
+		return zero, false
+	}
+	return s.process(entry.Value), true
+}
+
+// read asks a storage that is not local, for one caller.
+func (e *engine[A, K, V]) read(ctx context.Context, s *settings[A, K, V], key K) *storage.Entry[V] {
+	if ctx.Err() != nil || !e.group.Begin() {
+		return nil
+	}
+	defer e.group.End()
+	began := s.clock.Now()
+	var entry *storage.Entry[V]
+	err, _ := e.call(ctx, s, s.storageTimeout, ctx.Done(), func(ctx context.Context) (err error) {
+		entry, err = s.store.Get(ctx, key)
+		return err
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: get: %w", err))
+		}
+		return nil
+	}
+	return entry
+}

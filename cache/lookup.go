@@ -1,0 +1,101 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/memoize-go/memoize/internal/flight"
+	"github.com/memoize-go/memoize/storage"
+)
+
+// getShared answers from a storage that is not local: the callers of a key share one read of it, and what follows.
+func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
+	if err := e.checkKey(key); err != nil {
+		return e.refused(err)
+	}
+	if err := ctx.Err(); err != nil {
+		return e.refused(err)
+	}
+	ancestors := loads[*flight.Flight[K, V, job[A, K, V]]](ctx)
+	out := e.group.JoinLookup(key, ancestors, s.clock.Now(), job[A, K, V]{ctx: ctx, args: args, settings: s},
+		func(j job[A, K, V]) bool { return j.absent })
+	if out.Lookup == nil {
+		return e.follow(ctx, s, key, out)
+	}
+	l := out.Lookup
+	if out.Start {
+		go e.look(l)
+	}
+	if err := wait(ctx, l.Done()); err != nil {
+		e.joined(out.Led)
+		var zero V
+		return zero, err
+	}
+	entry, f, err, led := l.Result()
+	switch {
+	case err != nil:
+		e.joined(out.Led)
+		var zero V
+		return zero, err
+	case entry != nil:
+		return e.answer(s, key, entry), nil
+	case slices.Contains(ancestors, f) && !isClosed(f.Done()):
+		return e.refused(callError(key, flight.ErrReentrant))
+	default:
+		e.joined(out.Led && led)
+		return e.await(ctx, s, f)
+	}
+}
+
+func isClosed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// look runs a lookup and, if it ends in a load, that, on a goroutine that is its own.
+func (e *engine[A, K, V]) look(l *flight.Lookup[K, V, job[A, K, V]]) {
+	defer e.group.End()
+	ended := false
+	defer func() {
+		if !ended { // the observer has exited the goroutine
+			e.group.AbortLookup(l, ErrLoaderExited)
+		}
+	}()
+	j := l.Job
+	s := j.settings
+	j.began = s.clock.Now()
+	limit := min(s.storageTimeout, s.updateLockTimeout)
+
+	var entry *storage.Entry[V]
+	err, givenUp := e.call(j.ctx, s, limit, nil, func(ctx context.Context) (err error) {
+		entry, err = s.store.Get(ctx, l.Key)
+		return err
+	})
+	if givenUp && limit < s.storageTimeout {
+		ended = true
+		e.group.AbortLookup(l, callError(l.Key, ErrUpdateLockTimeout))
+		return
+	}
+	now := s.clock.Now()
+	var found *storage.Entry[V]
+	if err != nil {
+		e.storageFailed(s, l.Key, now.Sub(j.began), fmt.Errorf("storage: get: %w", err))
+	} else {
+		found = entry
+	}
+	foreground, background := j, j
+	foreground.absent = true
+	foreground.known = found != nil || err != nil
+	background.background = true
+	background.known = true
+	start := e.group.EndLookup(l, found, now, foreground, background)
+	ended = true
+	if start != nil {
+		e.fly(start)
+	}
+}

@@ -1,0 +1,87 @@
+package cache
+
+import (
+	"runtime/debug"
+
+	"github.com/memoize-go/memoize/eviction"
+	"github.com/memoize-go/memoize/storage"
+)
+
+// strategy is an eviction strategy with its abilities. A panic in foreign ones becomes an error.
+type strategy[K comparable] struct {
+	eviction.Strategy[K]
+	generation uint64 // another number is another strategy
+
+	resizer  eviction.Resizer // nil: cannot
+	stock    bool             // ours, which does not panic
+	idle     bool             // does nothing on a read
+	bookless bool             // keeps no books
+}
+
+func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strategy[K] {
+	st := strategy[K]{Strategy: s, generation: generation}
+	st.resizer, _ = s.(eviction.Resizer)
+	switch s.(type) {
+	case *eviction.LeastRecentlyUpdated[K]:
+		st.stock, st.idle = true, true
+	case *eviction.LeastRecentlyUsed[K], *eviction.SIEVE[K], *eviction.S3FIFO[K]:
+		st.stock = true
+	default:
+		if s == eviction.None[K]() {
+			st.stock, st.idle, st.bookless = true, true, true
+		}
+	}
+	return st
+}
+
+func (s *strategy[K]) written(key K, mark *storage.Mark) (err error) {
+	if !s.stock {
+		defer catch(&err)
+	}
+	s.MarkWritten(key, mark)
+	return nil
+}
+
+func (s *strategy[K]) released(key K) (err error) {
+	if !s.stock {
+		defer catch(&err)
+	}
+	s.MarkReleased(key)
+	return nil
+}
+
+func (s *strategy[K]) next() (key K, ok bool, err error) {
+	if !s.stock {
+		defer catch(&err)
+	}
+	key, ok = s.NextToRelease()
+	return key, ok, nil
+}
+
+func (s *strategy[K]) cleared() (err error) {
+	if !s.stock {
+		defer catch(&err)
+	}
+	s.Clear()
+	return nil
+}
+
+func (s *strategy[K]) resize(capacity int) (err error) {
+	defer catch(&err)
+	s.resizer.Resize(capacity)
+	return nil
+}
+
+// readForeign tells a foreign strategy of a read.
+func (s *strategy[K]) readForeign(key K, mark *storage.Mark) (err error) {
+	defer catch(&err)
+	s.MarkRead(key, mark)
+	return nil
+}
+
+// catch turns a panic into an error. It has to be deferred as it is.
+func catch(err *error) {
+	if p := recover(); p != nil {
+		*err = &PanicError{Value: p, Stack: debug.Stack()}
+	}
+}

@@ -1,0 +1,76 @@
+package clock
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// Interval is how often the coarse reading is renewed, while it is in use.
+	Interval = 20 * time.Millisecond
+
+	// Margin is how far the coarse bound lies ahead of the reading that it was made from. It covers the interval and the delay
+	// of the timer on busy cores, which was seen to reach 40 ms. A process that was stopped for longer than this may
+	// take one old bound for the truth when it wakes up, until its timer has run.
+	Margin = time.Second
+
+	// burst exact readings within one interval start the timer: fewer cost less than the ticks would.
+	burst = 256
+)
+
+// coarse hands out bounds that a timer renews. Nothing ticks while it is not used: the first interval without a
+// call stops the timer, the first burst of calls starts it again.
+type coarse struct {
+	current atomic.Pointer[reading]
+
+	// Of the exact readings taken while nothing ticks: how many, and when the last burst began, in nanoseconds since the epoch.
+	readings   atomic.Uint32
+	burstBegan atomic.Int64
+}
+
+// reading is one tick. It is used if somebody has looked at it; only the first one to do so writes to it.
+type reading struct {
+	bound time.Time
+	used  atomic.Bool
+}
+
+func (c *coarse) bound() (t time.Time, exact bool) {
+	r := c.current.Load()
+	if r == nil {
+		return c.exact(), true
+	}
+	if !r.used.Load() {
+		r.used.Store(true)
+	}
+	return r.bound, false
+}
+
+// exact reads the clock, and starts the timer when that happens often.
+func (c *coarse) exact() time.Time {
+	now := time.Now()
+	if c.readings.Add(1)%burst != 0 {
+		return now
+	}
+	began := c.burstBegan.Swap(now.UnixNano())
+	if elapsed := now.UnixNano() - began; elapsed < 0 || elapsed > int64(Interval) {
+		return now
+	}
+	if c.current.CompareAndSwap(nil, newReading(now)) {
+		time.AfterFunc(Interval, c.tick)
+	}
+	return now
+}
+
+// tick renews the reading if it was in use, and ends it if it was not.
+func (c *coarse) tick() {
+	if !c.current.Load().used.Load() {
+		c.current.Store(nil)
+		return
+	}
+	c.current.Store(newReading(time.Now()))
+	time.AfterFunc(Interval, c.tick)
+}
+
+func newReading(now time.Time) *reading {
+	return &reading{bound: now.Add(Margin)}
+}

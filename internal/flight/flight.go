@@ -1,0 +1,187 @@
+package flight
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/memoize-go/memoize/storage"
+)
+
+// Flight is one run of the load function for one key with the callers that share it. J is what its driver needs to
+// know about it.
+type Flight[K comparable, V, J any] struct {
+	Key K
+	Job J
+
+	done chan struct{}
+
+	// Written by the one who claims the flight, before done is closed; read after that, or under the shard's lock once
+	// claimed is set.
+	value V
+	entry *storage.Entry[V] // nil: the value is not kept
+	err   error
+
+	// Guarded by the shard's lock.
+	started  bool
+	claimed  bool // the result stands
+	detached bool // no longer registered, and not by its own end
+	cancel   context.CancelCauseFunc
+}
+
+// Done is closed when the result is there.
+func (f *Flight[K, V, J]) Done() <-chan struct{} { return f.done }
+
+// Publish lets the callers have the result. Only the one whose Claim stands calls it, once.
+func (f *Flight[K, V, J]) Publish() { close(f.done) }
+
+// Result returns the value and the entry made of it, or the error. It may be called once Done is closed.
+func (f *Flight[K, V, J]) Result() (V, *storage.Entry[V], error) { return f.value, f.entry, f.err }
+
+// Lookup is one storage read for one key with the callers that share it. It ends in an entry, in the flight that its callers have to wait
+// for, or in an error.
+type Lookup[K comparable, V, J any] struct {
+	Key K
+	Job J
+
+	done chan struct{}
+
+	// Written once, under the shard's lock, before done is closed.
+	entry  *storage.Entry[V]
+	flight *Flight[K, V, J]
+	led    bool // flight was made for this lookup
+	err    error
+
+	// Guarded by the shard's lock.
+	over     bool
+	detached bool
+	floor    time.Time // entries created up to here are refused, though their deletion may have ended meanwhile
+}
+
+// Done is closed when the lookup has ended.
+func (l *Lookup[K, V, J]) Done() <-chan struct{} { return l.done }
+
+// Result returns what the lookup ended in: exactly one of the first three is set. Led is true if the flight was made for this
+// lookup. It may be called once Done is closed.
+func (l *Lookup[K, V, J]) Result() (entry *storage.Entry[V], flight *Flight[K, V, J], err error, led bool) {
+	return l.entry, l.flight, l.err, l.led
+}
+
+func (l *Lookup[K, V, J]) endLocked(entry *storage.Entry[V], flight *Flight[K, V, J], err error) {
+	l.over = true
+	l.entry, l.flight, l.err = entry, flight, err
+	close(l.done)
+}
+
+// slot is what is in progress for one key. Everything in it is guarded by the shard's lock.
+type slot[K comparable, V, J any] struct {
+	key K
+
+	lookup *Lookup[K, V, J] // registered
+	load   *Flight[K, V, J] // registered: loading or, once claimed, writing
+	queued *Flight[K, V, J] // forced, behind load
+
+	// Those that are still at work but no longer registered.
+	detachedLookups []*Lookup[K, V, J]
+	detachedLoads   []*Flight[K, V, J]
+
+	// The entry of the latest Set, while it is being written, and the turn that writes it.
+	pending   *storage.Entry[V]
+	pendingBy *Turn[K]
+
+	// Writers of the key in their order.
+	writing bool
+	waiting []*Turn[K]
+
+	// After a failed load: background loads for entries created up to failed wait until retry.
+	failed time.Time
+	retry  deadline
+
+	fence fence
+}
+
+func (s *slot[K, V, J]) isIdle() bool {
+	return s.lookup == nil && s.load == nil && s.queued == nil &&
+		len(s.detachedLookups) == 0 && len(s.detachedLoads) == 0 &&
+		s.pending == nil && !s.writing && len(s.waiting) == 0
+}
+
+func (s *slot[K, V, J]) isEmpty() bool {
+	return s.isIdle() && s.retry.isZero() && s.fence.isZero()
+}
+
+// detach takes the load in progress out of the registry and returns the queued flight that takes its place, if any.
+func (s *slot[K, V, J]) detach() (next *Flight[K, V, J]) {
+	if s.load != nil {
+		s.load.detached = true
+		s.detachedLoads = append(s.detachedLoads, s.load)
+		s.load = nil
+	}
+	return s.promote()
+}
+
+// detachLookup takes the lookup in progress out of the registry, and makes it and its predecessors refuse what was created up to now.
+func (s *slot[K, V, J]) detachLookup(now time.Time) {
+	if s.lookup != nil {
+		s.lookup.detached = true
+		s.detachedLookups = append(s.detachedLookups, s.lookup)
+		s.lookup = nil
+	}
+	for _, l := range s.detachedLookups {
+		if now.After(l.floor) {
+			l.floor = now
+		}
+	}
+}
+
+// promote registers the queued flight in the place of the one that has ended or was detached.
+func (s *slot[K, V, J]) promote() (next *Flight[K, V, J]) {
+	if s.load == nil && s.queued != nil {
+		s.load, s.queued = s.queued, nil
+		return s.load
+	}
+	return nil
+}
+
+// remove forgets a flight that has ended and returns the next one to start.
+func (s *slot[K, V, J]) remove(f *Flight[K, V, J]) (next *Flight[K, V, J]) {
+	if s.load == f {
+		s.load = nil
+		return s.promote()
+	}
+	s.detachedLoads = without(s.detachedLoads, f)
+	return nil
+}
+
+func (s *slot[K, V, J]) removeLookup(l *Lookup[K, V, J]) {
+	if s.lookup == l {
+		s.lookup = nil
+	}
+	s.detachedLookups = without(s.detachedLookups, l)
+}
+
+// handOver ends every lookup of the key with an entry that has just been written.
+func (s *slot[K, V, J]) handOver(entry *storage.Entry[V]) {
+	for _, l := range s.detachedLookups {
+		if !l.over {
+			l.endLocked(entry, nil, nil)
+		}
+	}
+	if l := s.lookup; l != nil && !l.over {
+		l.endLocked(entry, nil, nil)
+		// It still has to return from the storage, but nobody joins it any more.
+		s.detachedLookups = append(s.detachedLookups, l)
+		s.lookup = nil
+	}
+}
+
+func without[T comparable](list []T, item T) []T {
+	i := slices.Index(list, item)
+	if i < 0 {
+		return list
+	}
+	if len(list) == 1 {
+		return nil
+	}
+	return slices.Delete(list, i, i+1)
+}
