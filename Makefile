@@ -1,0 +1,59 @@
+# Every target loops over the modules of the repository: the root and those nested in it.
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 10s
+BENCH       ?= .
+COUNT       ?= 6
+MODULES     := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
+MODULES     := $(patsubst go.mod,.,$(MODULES))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Run the main example: a cache in front of an HTTP origin that is slow, fails and goes down
+	$(GO) run ./examples/httpcache
+
+.PHONY: test
+test: ## Run all tests, with the race detector
+	@set -e; for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GO) test -race -timeout 10m ./...); done
+
+.PHONY: lint
+lint: ## Check formatting, vet, staticcheck, and what every package owes: its comment, its Examples, its imports
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
+	@set -e; for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GO) mod verify && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...); done
+	$(GO) test -count=1 ./internal/project
+
+.PHONY: examples
+examples: ## Run every example and check what it prints
+	$(GO) test -count=1 -v ./examples/...
+
+.PHONY: cross
+cross: ## Build and vet everything for a 32-bit machine
+	@set -e; for m in $(MODULES); do echo "== $$m"; (cd $$m && GOARCH=386 CGO_ENABLED=0 $(GO) vet ./...); done
+
+.PHONY: bench
+bench: ## Run the benchmarks; BENCH selects, COUNT repeats
+	@set -e; for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...); done
+
+.PHONY: cover
+cover: ## Measure test coverage over all packages, in coverage.html
+	$(GO) test -coverprofile=coverage.out -coverpkg=./... ./...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+	$(GO) tool cover -html=coverage.out -o coverage.html
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME each
+	@set -e; for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+			echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+		done; \
+	done
+
+.PHONY: tidy
+tidy: ## Tidy the go.mod files
+	@set -e; for m in $(MODULES); do (cd $$m && $(GO) mod tidy); done

@@ -1,0 +1,28 @@
+package eviction
+
+import "github.com/memoize-go/memoize/storage"
+
+// LeastRecentlyUsed is the [Strategy] that names the key whose last read or write is the longest ago, exactly.
+//
+// The exactness has a price: every read takes the one lock and looks the key up, so reads on many processors queue
+// for it. [SIEVE] and [S3FIFO] mostly choose better victims and read without a lock.
+type LeastRecentlyUsed[K comparable] struct{ recency[K] }
+
+var (
+	_ Strategy[int] = (*LeastRecentlyUsed[int])(nil)
+	_ Resizer       = (*LeastRecentlyUsed[int])(nil)
+)
+
+// NewLeastRecentlyUsed returns a strategy that allows capacity keys.
+func NewLeastRecentlyUsed[K comparable](capacity int) *LeastRecentlyUsed[K] {
+	return &LeastRecentlyUsed[K]{recency[K]{capacity: capacity, nodes: make(map[K]*node[K])}}
+}
+
+// MarkRead makes key the newest.
+func (l *LeastRecentlyUsed[K]) MarkRead(key K, _ *storage.Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := l.nodes[key]; n != nil && n != l.order.newest {
+		n.moveTo(&l.order)
+	}
+}

@@ -1,0 +1,12 @@
+module github.com/memoize-go/memoize/internal/benchmarks
+
+go 1.25.0
+
+require (
+	github.com/memoize-go/memoize v0.0.0
+	github.com/puzpuzpuz/xsync/v4 v4.5.0
+)
+
+require github.com/jonboulle/clockwork v0.5.0 // indirect
+
+replace github.com/memoize-go/memoize => ../..
