@@ -19,8 +19,8 @@ const (
 
 // call runs op, a call of foreign storage code, on a goroutine of its own, for at most limit and no longer than until giveUp is closed (nil:
 // never). A panic or an exit of the goroutine is an error. If the call was given up on, whatever op shares with the
-// caller must no longer be read.
-func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], limit time.Duration, giveUp <-chan struct{}, op func(context.Context) error) (err error, givenUp bool) {
+// caller must no longer be read, and late, if there is one, gets the error once op has returned.
+func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], limit time.Duration, giveUp <-chan struct{}, op func(context.Context) error, late func(error)) (err error, givenUp bool) {
 	ctx := newCallContext(caller, s.clock.Now(), limit)
 	defer ctx.end(nil)
 
@@ -30,8 +30,12 @@ func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], lim
 		err := errStorageExited
 		defer func() {
 			done <- err
-			if !state.CompareAndSwap(callRunning, callReturned) {
-				e.group.Returned()
+			if state.CompareAndSwap(callRunning, callReturned) {
+				return
+			}
+			defer e.group.Returned()
+			if late != nil {
+				late(err)
 			}
 		}()
 		defer catch(&err)
@@ -71,7 +75,7 @@ func (e *engine[A, K, V]) mutate(caller context.Context, s *settings[A, K, V], o
 	if s.store.memory != nil {
 		return op(caller), false
 	}
-	return e.call(caller, s, s.storageTimeout, nil, op)
+	return e.call(caller, s, s.storageTimeout, nil, op, nil)
 }
 
 // lookup reads a local storage.

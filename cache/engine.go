@@ -288,7 +288,7 @@ func (e *engine[A, K, V]) read(ctx context.Context, s *settings[A, K, V], key K)
 	err, _ := e.call(ctx, s, s.storageTimeout, ctx.Done(), func(ctx context.Context) (err error) {
 		entry, err = s.store.Get(ctx, key)
 		return err
-	})
+	}, nil)
 	if err != nil {
 		if ctx.Err() == nil {
 			e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: get: %w", err))

@@ -75,7 +75,7 @@ func (e *engine[A, K, V]) look(l *flight.Lookup[K, V, job[A, K, V]]) {
 	err, givenUp := e.call(j.ctx, s, limit, nil, func(ctx context.Context) (err error) {
 		entry, err = s.store.Get(ctx, l.Key)
 		return err
-	})
+	}, nil)
 	if givenUp && limit < s.storageTimeout {
 		ended = true
 		e.group.AbortLookup(l, callError(l.Key, ErrUpdateLockTimeout))

@@ -15,7 +15,9 @@ func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K
 		err = s.store.memory.Offer(ctx, key, entry)
 	} else {
 		began := s.clock.Now()
-		err, givenUp = e.mutate(ctx, s, func(ctx context.Context) error { return s.store.Offer(ctx, key, entry) })
+		err, givenUp = e.call(ctx, s, s.storageTimeout, nil,
+			func(ctx context.Context) error { return s.store.Offer(ctx, key, entry) },
+			func(err error) { e.landed(s, key, entry, err) })
 		if err != nil {
 			e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: offer: %w", err))
 		}
@@ -26,14 +28,30 @@ func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K
 	return err, givenUp
 }
 
+// landed tells the strategy of an offer that was given up on and has been carried out after all.
+func (e *engine[A, K, V]) landed(offered *settings[A, K, V], key K, entry *storage.Entry[V], err error) {
+	if err != nil {
+		return
+	}
+	turn := e.group.Enqueue(key)
+	turn.Wait()
+	s := e.settings.Load()
+	if s.store.generation == offered.store.generation && (s.store.local == nil || e.lookup(s, key) == entry) {
+		e.booked(s, key, s.strategy.written(key, markOf(s, entry)))
+	}
+	e.group.EndTurn(turn)
+	e.evict()
+}
+
 // remove deletes the entry of a key and tells the strategy. The caller has the turn of the key.
 func (e *engine[A, K, V]) remove(ctx context.Context, s *settings[A, K, V], key K) error {
+	held := s.store.local == nil || e.lookup(s, key) != nil
 	began := s.clock.Now()
 	err, _ := e.mutate(ctx, s, func(ctx context.Context) error { return s.store.Invalidate(ctx, key) })
 	if err != nil {
 		e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: invalidate: %w", err))
 	}
-	if err == nil || s.store.local != nil && e.lookup(s, key) == nil {
+	if held && (err == nil || s.store.local != nil && e.lookup(s, key) == nil) {
 		e.booked(s, key, s.strategy.released(key))
 	}
 	return err
@@ -98,10 +116,10 @@ func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K) (ok bool) 
 	return true
 }
 
-// change runs write, then after, for a caller that has begun in the group. With a foreign storage that is done on a goroutine of
+// change runs write, then after, for a caller that has begun in the group. With foreign parts that is done on a goroutine of
 // its own, so that the caller can leave with its ctx; it never waits for after.
 func (e *engine[A, K, V]) change(ctx context.Context, s *settings[A, K, V], write func() error, after func()) error {
-	if s.store.memory != nil {
+	if s.store.memory != nil && s.strategy.stock {
 		defer e.group.End()
 		err := write()
 		after()

@@ -7,6 +7,9 @@ require (
 	github.com/puzpuzpuz/xsync/v4 v4.5.0
 )
 
-require github.com/jonboulle/clockwork v0.5.0 // indirect
+require (
+	github.com/huandu/go-clone v1.7.3 // indirect
+	github.com/jonboulle/clockwork v0.5.0 // indirect
+)
 
 replace github.com/memoize-go/memoize => ../..
