@@ -17,9 +17,10 @@ const (
 	callGivenUp
 )
 
-// call runs op, a call of foreign storage code, on a goroutine of its own, for at most limit and no longer than until giveUp is closed (nil:
-// never). A panic or an exit of the goroutine is an error. If the call was given up on, whatever op shares with the
-// caller must no longer be read, and late, if there is one, gets the error once op has returned.
+// call runs op, a call of foreign storage code, on a goroutine of its own, for at most limit and no
+// longer than until giveUp is closed (nil: never). A panic or an exit of the goroutine is an error.
+// If the call was given up on, whatever op shares with the caller must no longer be read, and late,
+// if there is one, gets the error once op has returned.
 func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], limit time.Duration, giveUp <-chan struct{}, op func(context.Context) error, late func(error)) (err error, givenUp bool) {
 	ctx := newCallContext(caller, s.clock.Now(), limit)
 	defer ctx.end(nil)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// callContext is the ctx of a load or of a storage call: the values of the caller it is made for, nobody's cancellation, and a
-// deadline of its own by the cache's clock. Whoever made it ends it.
+// callContext is the ctx of a load or of a storage call: the values of the caller it is made for,
+// nobody's cancellation, and a deadline of its own by the cache's clock. Whoever made it ends it.
 type callContext struct {
 	context.Context // ends with end
 	end             context.CancelCauseFunc
@@ -15,7 +15,8 @@ type callContext struct {
 	flight          any       // of a load: which
 }
 
-// newCallContext returns a ctx with the values of caller that ends limit after now; Forever means by end only.
+// newCallContext returns a ctx with the values of caller that ends limit after now; Forever means
+// by end only.
 func newCallContext(caller context.Context, now time.Time, limit time.Duration) *callContext {
 	inner, end := context.WithCancelCause(context.WithoutCancel(caller))
 	c := &callContext{Context: inner, end: end}
@@ -47,7 +48,8 @@ func (c *callContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// loads returns the flights of type F that the caller with this ctx is part of, directly or through the loads that led to it.
+// loads returns the flights of type F that the caller with this ctx is part of, directly or through
+// the loads that led to it.
 func loads[F comparable](ctx context.Context) (flights []F) {
 	for {
 		c, ok := ctx.Value(loadKey{}).(*callContext)

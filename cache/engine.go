@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/memoize-go/memoize/internal/flight"
+	"github.com/memoize-go/memoize/invalidation"
 	"github.com/memoize-go/memoize/keys"
 	"github.com/memoize-go/memoize/storage"
 )
@@ -20,6 +21,7 @@ type engine[A any, K comparable, V any] struct {
 	unsure   bool // keys can hold values that cannot be compared
 	group    *flight.Group[K, V, job[A, K, V]]
 	counters *counters
+	target   invalidation.Target[A] // the cache itself
 
 	reconfiguring chan struct{} // holds a token while a Reconfigure is at work
 }
@@ -82,7 +84,8 @@ func (e *engine[A, K, V]) refused(err error) (V, error) {
 	return zero, err
 }
 
-// get is the hit path, and only that: whatever allocates, waits or starts something is in functions of its own.
+// get is the hit path, and only that: whatever allocates, waits or starts something is in functions
+// of its own.
 func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	s := e.settings.Load()
 	if s.refuse != nil {
@@ -152,7 +155,8 @@ func (s *settings[A, K, V]) process(value V) V {
 	return s.processor.Apply(value)
 }
 
-// getLocal decides for a key of a local storage that has no fresh entry, or an entry that had to be looked at closely.
+// getLocal decides for a key of a local storage that has no fresh entry, or an entry that had to be
+// looked at closely.
 func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
 	if err := e.checkKey(key); err != nil {
 		return e.refused(err)

@@ -10,22 +10,25 @@ import (
 
 // Errors that calls return, to be tested with [errors.Is].
 var (
-	// ErrNotConfigured says that the cache was made with [AwaitConfiguration] and not yet configured.
+	// ErrNotConfigured says that the cache was made with [AwaitConfiguration] and not yet
+	// configured.
 	ErrNotConfigured = errors.New("cache: not configured yet")
 
-	// ErrLoadTimeout says that a load did not finish within [WithTimeout]. It also matches [context.DeadlineExceeded], and comes wrapped in a
-	// [*LoadError]. A load function that returns context.DeadlineExceeded by itself is a failed load, not this.
+	// ErrLoadTimeout says that a load did not finish within [WithTimeout]. It also matches
+	// [context.DeadlineExceeded], and comes wrapped in a [*LoadError]. A load function that returns
+	// context.DeadlineExceeded by itself is a failed load, not this.
 	ErrLoadTimeout error = &timeoutError{"cache: load timed out"}
 
-	// ErrUpdateLockTimeout says that the flight a call was waiting for did not end within [WithUpdateLockTimeout]. It also matches
-	// [context.DeadlineExceeded].
+	// ErrUpdateLockTimeout says that the flight a call was waiting for did not end within
+	// [WithUpdateLockTimeout]. It also matches [context.DeadlineExceeded].
 	ErrUpdateLockTimeout error = &timeoutError{"cache: update lock timed out"}
 
-	// ErrReentrantLoad says that a load function asked for the key that it is loading, directly or through the loads it calls,
-	// and would have waited for itself.
+	// ErrReentrantLoad says that a load function asked for the key that it is loading, directly or
+	// through the loads it calls, and would have waited for itself.
 	ErrReentrantLoad = errors.New("cache: load would wait for itself")
 
-	// ErrLoaderExited says that the load function ended its goroutine with [runtime.Goexit]. It comes wrapped in a [*LoadError].
+	// ErrLoaderExited says that the load function ended its goroutine with [runtime.Goexit]. It
+	// comes wrapped in a [*LoadError].
 	ErrLoaderExited = errors.New("cache: load function exited its goroutine")
 
 	// ErrClosed says that the cache was closed.
@@ -59,7 +62,8 @@ func (e *LoadError) Error() string { return fmt.Sprintf("cache: load of key %#v:
 // Unwrap returns the cause.
 func (e *LoadError) Unwrap() error { return e.Err }
 
-// PanicError is a panic in code that the cache called. A load that panicked has it wrapped in a [*LoadError].
+// PanicError is a panic in code that the cache called. A load that panicked has it wrapped in a
+// [*LoadError].
 type PanicError struct {
 	Value any    // what was given to panic
 	Stack []byte // of the goroutine, as by debug.Stack

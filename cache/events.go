@@ -13,8 +13,9 @@ type Event struct {
 // EventKind says what happened.
 type EventKind uint8
 
-// The kinds of events. Each load is LoadStarted once and then, at most once, LoadSucceeded, LoadFailed or RefreshFailed: one whose callers have
-// been answered otherwise, because the cache was closed, ends silently.
+// The kinds of events. Each load is LoadStarted once and then, at most once, LoadSucceeded,
+// LoadFailed or RefreshFailed: one whose callers have been answered otherwise, because the cache
+// was closed, ends silently.
 const (
 	LoadStarted   EventKind = iota + 1 // the load function is about to be called
 	LoadSucceeded                      // it returned a value, which its callers get now

@@ -85,8 +85,8 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	returned = true
 }
 
-// timeLimit returns how long a load that begins now may take, and the error of one that takes longer. The flight may have begun before, with
-// a lookup.
+// timeLimit returns how long a load that begins now may take, and the error of one that takes
+// longer. The flight may have begun before, with a lookup.
 func (s *settings[A, K, V]) timeLimit(flightBegan, now time.Time) (time.Duration, error) {
 	lock := s.updateLockTimeout
 	if lock != Forever && !flightBegan.IsZero() {
@@ -209,7 +209,8 @@ func callFailure(key any, late error) error {
 	return callError(key, late)
 }
 
-// write tells storage and strategy of what a flight has loaded, when it is its turn and the flight is still registered.
+// write tells storage and strategy of what a flight has loaded, when it is its turn and the flight
+// is still registered.
 func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	a.turn.Wait()
 	s := e.settings.Load()

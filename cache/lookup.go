@@ -9,7 +9,8 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// getShared answers from a storage that is not local: the callers of a key share one read of it, and what follows.
+// getShared answers from a storage that is not local: the callers of a key share one read of it,
+// and what follows.
 func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
 	if err := e.checkKey(key); err != nil {
 		return e.refused(err)

@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/memoize-go/memoize/invalidation"
 	"github.com/memoize-go/memoize/storage"
 )
 
 // reconfigure puts the options into force, in a new cache too.
-func (e *engine[A, K, V]) reconfigure(target invalidation.Target[A], opts []Option) error {
+func (e *engine[A, K, V]) reconfigure(opts []Option) error {
 	e.reconfiguring <- struct{}{}
 	defer func() { <-e.reconfiguring }()
 
@@ -31,11 +30,24 @@ func (e *engine[A, K, V]) reconfigure(target invalidation.Target[A], opts []Opti
 	if err := e.adopt(prev, next, &r); err != nil {
 		return err
 	}
-	if support, ok := r.invalidation.value.(*invalidation.Support[A]); ok {
-		support.Bind(target)
+	if prev == nil || prev.support != next.support {
+		e.unbind(prev)
+		if next.support != nil {
+			next.support.Bind(e.target)
+		}
+		if e.settings.Load().refuse == ErrClosed { // since
+			e.unbind(next)
+		}
 	}
 	e.evict()
 	return nil
+}
+
+// unbind takes the cache from the support of settings that are no longer in force, if there is one.
+func (e *engine[A, K, V]) unbind(s *settings[A, K, V]) {
+	if s != nil && s.support != nil {
+		s.support.Unbind(e.target)
+	}
 }
 
 // adopt makes the settings the current ones, when the strategy knows what the storage holds.
@@ -68,7 +80,8 @@ func (e *engine[A, K, V]) adopt(prev, next *settings[A, K, V], r *recorded) (err
 	return err
 }
 
-// swap replaces the settings, unless the cache has been closed meanwhile. Only Close does not wait for its turn.
+// swap replaces the settings, unless the cache has been closed meanwhile. Only Close does not wait
+// for its turn.
 func (e *engine[A, K, V]) swap(prev, next *settings[A, K, V]) error {
 	if !e.settings.CompareAndSwap(prev, next) {
 		return ErrClosed

@@ -39,7 +39,8 @@ func (e *engine[A, K, V]) log(s *settings[A, K, V], message string, key any, fai
 		slog.String("cache", s.name), slog.Any("key", key), slog.Any("error", failure))
 }
 
-// storageFailed counts and reports a failed call of the storage, or of what else belongs to keeping an entry.
+// storageFailed counts and reports a failed call of the storage, or of what else belongs to keeping
+// an entry.
 func (e *engine[A, K, V]) storageFailed(s *settings[A, K, V], key any, took time.Duration, err error) {
 	if isDecodeError(err) {
 		e.counters.decodeErrors.Add(1)

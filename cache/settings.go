@@ -27,7 +27,8 @@ const (
 	defaultStorageTimeout    = time.Second
 	defaultRefreshBackoff    = time.Second
 
-	// An unset update_after is expire_after divided by this, an unset expire_after is update_after multiplied by it.
+	// An unset update_after is expire_after divided by this, an unset expire_after is update_after
+	// multiplied by it.
 	proportion = 3
 )
 
@@ -48,6 +49,7 @@ type settings[A any, K comparable, V any] struct {
 	timeout, updateLockTimeout     time.Duration
 	storageTimeout, refreshBackoff time.Duration
 
+	support   *invalidation.Support[A] // that the cache is bound to; nil: none
 	name      string
 	countHits bool
 	observer  func(Event)
@@ -207,7 +209,8 @@ func (c *configurator[A, K, V]) lifespan() {
 	c.next.builder, c.next.stockBuilder = b, true
 }
 
-// figuresOfLifespan completes a lone figure: by what was set before, or in a new cache so that the proportion is kept.
+// figuresOfLifespan completes a lone figure: by what was set before, or in a new cache so that the
+// proportion is kept.
 func (c *configurator[A, K, V]) figuresOfLifespan() (updateAfter, expireAfter time.Duration) {
 	updateAfter, expireAfter = defaultUpdateAfter, defaultExpireAfter
 	if c.prev != nil {
@@ -238,7 +241,9 @@ func (c *configurator[A, K, V]) others() {
 	if given, ok := fit[clockwork.Clock](c, "WithClock", c.clock); ok {
 		c.next.clock = clock.New(given)
 	}
-	fit[*invalidation.Support[A]](c, "WithInvalidation", c.invalidation)
+	if s, ok := fit[*invalidation.Support[A]](c, "WithInvalidation", c.invalidation); ok {
+		c.next.support = s
+	}
 	if c.once("WithObserver", c.observer) {
 		c.next.observer = c.observer.value.(func(Event))
 	}
@@ -255,7 +260,8 @@ func (c *configurator[A, K, V]) once(option string, p part) bool {
 	return p.count == 1
 }
 
-// fit returns the part as what this cache needs it to be. It reports false if it was not given, and complains if it does not fit.
+// fit returns the part as what this cache needs it to be. It reports false if it was not given, and
+// complains if it does not fit.
 func fit[T any, A any, K comparable, V any](c *configurator[A, K, V], option string, p part) (t T, ok bool) {
 	if !c.once(option, p) {
 		return t, false

@@ -6,8 +6,9 @@ import (
 	"github.com/puzpuzpuz/xsync/v4"
 )
 
-// Stats is a count of what a cache has done since it was made. At rest and with [WithStats] the calls of Get and Refresh are the sum of the first five,
-// and the loads begun are LoadsSucceeded + LoadsFailed + LoadsTimedOut + LoadsPanicked + LoadsExited + LoadsRunning.
+// Stats is a count of what a cache has done since it was made. At rest and with [WithStats] the
+// calls of Get and Refresh are the sum of the first five, and the loads begun are LoadsSucceeded +
+// LoadsFailed + LoadsTimedOut + LoadsPanicked + LoadsExited + LoadsRunning.
 type Stats struct {
 	Hits      uint64 // answered from storage with a fresh entry
 	StaleHits uint64 // answered from storage with a stale entry

@@ -57,8 +57,8 @@ func (e *engine[A, K, V]) remove(ctx context.Context, s *settings[A, K, V], key 
 	return err
 }
 
-// markOf returns the mark that the strategy may keep. An entry that a storage hands out as another one every time
-// would only be kept alive by its own.
+// markOf returns the mark that the strategy may keep. An entry that a storage hands out as another
+// one every time would only be kept alive by its own.
 func markOf[A any, K comparable, V any](s *settings[A, K, V], entry *storage.Entry[V]) *storage.Mark {
 	if s.store.local != nil && entry != nil {
 		return entry.Mark()
@@ -85,7 +85,8 @@ func (e *engine[A, K, V]) evict() {
 	}
 }
 
-// release takes a victim out of the storage when its turn has come. It reports false if the victim had to be put back into the books.
+// release takes a victim out of the storage when its turn has come. It reports false if the victim
+// had to be put back into the books.
 func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K) (ok bool) {
 	turn := e.group.Enqueue(victim)
 	turn.Wait()
@@ -116,8 +117,9 @@ func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K) (ok bool) 
 	return true
 }
 
-// change runs write, then after, for a caller that has begun in the group. With foreign parts that is done on a goroutine of
-// its own, so that the caller can leave with its ctx; it never waits for after.
+// change runs write, then after, for a caller that has begun in the group. With foreign parts that
+// is done on a goroutine of its own, so that the caller can leave with its ctx; it never waits for
+// after.
 func (e *engine[A, K, V]) change(ctx context.Context, s *settings[A, K, V], write func() error, after func()) error {
 	if s.store.memory != nil && s.strategy.stock {
 		defer e.group.End()

@@ -12,12 +12,14 @@ const Forever = time.Duration(math.MaxInt64)
 
 // Builder makes the entry for a loaded value, and so decides how long it lives.
 //
-// The cache calls it once per successful load and once per Set, from any goroutine and concurrently; for one key too. The
-// value belongs to the cache and is shared with the callers: a builder must not modify it.
+// The cache calls it once per successful load and once per Set, from any goroutine and
+// concurrently; for one key too. The value belongs to the cache and is shared with the callers: a
+// builder must not modify it.
 //
-// The entry's Created must be loadStarted: ages count from the instant before the load, and invalidations are judged by it.
-// A nil entry means that the value is not kept: its callers get it, and what the storage held before is removed. A panic
-// counts the same and is reported. A builder must not block and must not call back into the cache.
+// The entry's Created must be loadStarted: ages count from the instant before the load, and
+// invalidations are judged by it. A nil entry means that the value is not kept: its callers get it,
+// and what the storage held before is removed. A panic counts the same and is reported. A builder
+// must not block and must not call back into the cache.
 type Builder[K comparable, V any] interface {
 	Build(loadStarted time.Time, key K, value V) *storage.Entry[V]
 }

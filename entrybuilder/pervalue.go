@@ -6,8 +6,14 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// PerValue returns a builder that asks lifespan how long each value lives, for example by the header of a response. Lifespan is called concurrently. A
-// negative figure counts as 0, an updateAfter beyond expireAfter as expireAfter. A nil lifespan keeps nothing.
+// PerValue returns a builder that asks lifespan how long a value lives, for instance because a
+// header, a lease or a certificate says so. Both figures count from the beginning of the load;
+// [Forever] means never. A negative one counts as 0, and an updateAfter beyond expireAfter as
+// expireAfter: nothing that a value says makes a load fail.
+//
+// The function is called on the goroutine of the load, for many values at once; it must not modify
+// the value. A nil function gives every value a life span of 0: it goes to those who wait for it
+// and is not kept.
 func PerValue[K comparable, V any](lifespan func(key K, value V) (updateAfter, expireAfter time.Duration)) Builder[K, V] {
 	return perValue[K, V](lifespan)
 }
@@ -15,11 +21,11 @@ func PerValue[K comparable, V any](lifespan func(key K, value V) (updateAfter, e
 type perValue[K comparable, V any] func(key K, value V) (updateAfter, expireAfter time.Duration)
 
 func (f perValue[K, V]) Build(loadStarted time.Time, key K, value V) *storage.Entry[V] {
-	if f == nil {
-		return nil
+	var updateAfter, expireAfter time.Duration
+	if f != nil {
+		updateAfter, expireAfter = f(key, value)
 	}
-	updateAfter, expireAfter := f(key, value)
 	expireAfter = max(expireAfter, 0)
 	updateAfter = min(max(updateAfter, 0), expireAfter)
-	return storage.NewEntry(value, loadStarted, deadline(loadStarted, updateAfter), deadline(loadStarted, expireAfter))
+	return newEntry(value, loadStarted, updateAfter, expireAfter)
 }

@@ -1,6 +1,6 @@
 package postprocess
 
-// None returns a processor that hands out the stored value itself. Callers share it and must not modify it.
+// None returns the processor that hands out the value itself. All callers share it and must not modify it.
 func None[V any]() Processor[V] { return none[V]{} }
 
 type none[V any] struct{}

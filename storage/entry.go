@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Entry is a value with its life span. It is immutable once it has been offered to a [Storage] or handed to
-// a caller, apart from its [Mark], and is shared between goroutines.
+// Entry is a value with its life span. It is immutable once it has been offered to a [Storage] or
+// handed to a caller, apart from its [Mark], and is shared between goroutines.
 //
-// An entry is fresh until UpdateAfter, stale from UpdateAfter on and expired from ExpireAfter on, both
-// boundaries included. Times that carry a monotonic reading are compared by it, so that the age of an
-// entry made in this process does not jump with the wall clock.
+// An entry is fresh until UpdateAfter, stale from UpdateAfter on and expired from ExpireAfter on,
+// both boundaries included. Times that carry a monotonic reading are compared by it, so that the
+// age of an entry made in this process does not jump with the wall clock.
 type Entry[V any] struct {
 	// Value is what the load function returned. It must not be modified.
 	Value V
@@ -22,8 +22,8 @@ type Entry[V any] struct {
 	mark        Mark
 }
 
-// NewEntry returns an entry for value. Created is the instant before its load began; a zero updateAfter means
-// that it is never refreshed, a zero expireAfter that it never expires.
+// NewEntry returns an entry for value. Created is the instant before its load began; a zero
+// updateAfter means that it is never refreshed, a zero expireAfter that it never expires.
 func NewEntry[V any](value V, created, updateAfter, expireAfter time.Time) *Entry[V] {
 	return &Entry[V]{Value: value, created: created, updateAfter: updateAfter, expireAfter: expireAfter}
 }
@@ -37,18 +37,20 @@ func (e *Entry[V]) UpdateAfter() time.Time { return e.updateAfter }
 // ExpireAfter returns the instant from which the entry is expired; the zero Time means never.
 func (e *Entry[V]) ExpireAfter() time.Time { return e.expireAfter }
 
-// Stale reports whether the entry ought to be refreshed at now: whether now is at or after UpdateAfter.
+// Stale reports whether the entry ought to be refreshed at now: whether now is at or after
+// UpdateAfter.
 func (e *Entry[V]) Stale(now time.Time) bool {
 	return !e.updateAfter.IsZero() && !now.Before(e.updateAfter)
 }
 
-// Expired reports whether the entry must not be handed out at now: whether now is at or after ExpireAfter.
+// Expired reports whether the entry must not be handed out at now: whether now is at or after
+// ExpireAfter.
 func (e *Entry[V]) Expired(now time.Time) bool {
 	return !e.expireAfter.IsZero() && !now.Before(e.expireAfter)
 }
 
-// Equal reports whether both entries hold equal values, by [reflect.DeepEqual], and name the same instants.
-// Marks do not count. It lets cmp.Diff compare entries; two nil entries are equal.
+// Equal reports whether both entries hold equal values, by [reflect.DeepEqual], and name the same
+// instants. Marks do not count. It lets cmp.Diff compare entries; two nil entries are equal.
 func (e *Entry[V]) Equal(other *Entry[V]) bool {
 	if e == nil || other == nil {
 		return e == other
@@ -59,12 +61,13 @@ func (e *Entry[V]) Equal(other *Entry[V]) bool {
 		reflect.DeepEqual(e.Value, other.Value)
 }
 
-// Mark returns the entry's mark. It belongs to the eviction strategy of the one cache that the entry lives in.
+// Mark returns the entry's mark. It belongs to the eviction strategy of the one cache that the
+// entry lives in.
 func (e *Entry[V]) Mark() *Mark { return &e.mark }
 
-// Mark is one atomic word that travels with an entry and that the eviction strategy may use as it likes, so that
-// telling it of a read needs no lookup. It is zero in a new entry: the strategy has not seen it. The zero Mark is ready
-// for use; a Mark must not be copied.
+// Mark is one atomic word that travels with an entry and that the eviction strategy may use as it
+// likes, so that telling it of a read needs no lookup. It is zero in a new entry: the strategy has
+// not seen it. The zero Mark is ready for use; a Mark must not be copied.
 type Mark struct {
 	word atomic.Uint32
 }

@@ -3,17 +3,21 @@ package storage
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 
 	"github.com/puzpuzpuz/xsync/v4"
 )
 
-// Memory is a [Storage] in the memory of this process, on a concurrent map. Reads take no lock and write no shared memory. No method
-// looks at its ctx, blocks or fails. It has no bound of its own; the cache's eviction strategy keeps it within capacity.
+// Memory is a [Storage] in the memory of this process, on a concurrent map. Reads take no lock and
+// write no shared memory. No method looks at its ctx, blocks or fails. It has no bound of its own;
+// the cache's eviction strategy keeps it within capacity.
 //
-// A Memory serves one cache, because the marks of its entries belong to that cache's eviction strategy. Of two
-// entries offered for one key it holds the one offered last.
+// A Memory serves one cache, because the marks of its entries belong to that cache's eviction
+// strategy. Of two entries offered for one key it holds the one offered last.
 type Memory[K comparable, V any] struct {
-	entries *xsync.Map[K, *Entry[V]]
+	// Clear puts a new map in place of the old one. The map's own Clear does nothing while the map
+	// is being resized, on behalf of whatever key, and so would leave entries behind.
+	entries atomic.Pointer[xsync.Map[K, *Entry[V]]]
 }
 
 var (
@@ -25,12 +29,14 @@ var (
 
 // NewMemory returns an empty memory storage. It starts no goroutine.
 func NewMemory[K comparable, V any]() *Memory[K, V] {
-	return &Memory[K, V]{entries: xsync.NewMap[K, *Entry[V]]()}
+	m := &Memory[K, V]{}
+	m.entries.Store(xsync.NewMap[K, *Entry[V]]())
+	return m
 }
 
 // Lookup returns the entry of key, or nil.
 func (m *Memory[K, V]) Lookup(key K) *Entry[V] {
-	entry, _ := m.entries.Load(key)
+	entry, _ := m.entries.Load().Load(key)
 	return entry
 }
 
@@ -41,31 +47,34 @@ func (m *Memory[K, V]) Get(_ context.Context, key K) (*Entry[V], error) {
 
 // Offer stores entry under key. The error is always nil.
 func (m *Memory[K, V]) Offer(_ context.Context, key K, entry *Entry[V]) error {
-	m.entries.Store(key, entry)
+	m.entries.Load().Store(key, entry)
 	return nil
 }
 
 // Release removes the entry of key. The error is always nil.
 func (m *Memory[K, V]) Release(_ context.Context, key K) error {
-	m.entries.Delete(key)
+	m.entries.Load().Delete(key)
 	return nil
 }
 
 // Invalidate removes the entry of key. The error is always nil.
 func (m *Memory[K, V]) Invalidate(_ context.Context, key K) error {
-	m.entries.Delete(key)
+	m.entries.Load().Delete(key)
 	return nil
 }
 
-// Clear removes all entries. The error is always nil.
+// Clear removes all entries; one offered meanwhile may go with them. The error is always nil.
 func (m *Memory[K, V]) Clear(context.Context) error {
-	m.entries.Clear()
+	m.entries.Store(xsync.NewMap[K, *Entry[V]]())
 	return nil
 }
 
 // Len returns the number of entries.
-func (m *Memory[K, V]) Len() int { return m.entries.Size() }
+func (m *Memory[K, V]) Len() int { return m.entries.Load().Size() }
 
-// All iterates over keys and entries in no particular order. It may run beside anything; an entry that comes or goes
-// meanwhile may be missed, and none is seen twice.
-func (m *Memory[K, V]) All() iter.Seq2[K, *Entry[V]] { return m.entries.All() }
+// All iterates over keys and entries in no particular order. It may run beside anything, and its
+// body may change the storage. An entry that comes or goes meanwhile may be listed or missed; no
+// key is seen twice.
+func (m *Memory[K, V]) All() iter.Seq2[K, *Entry[V]] {
+	return func(yield func(K, *Entry[V]) bool) { m.entries.Load().Range(yield) }
+}

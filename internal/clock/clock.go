@@ -17,14 +17,14 @@ func New(c clockwork.Clock) *Source {
 	return &Source{Clock: c}
 }
 
-// Default returns a source on the time package, with a coarse reading for Bound. It owns at most one timer, and only while Bound is
-// called often: see [Interval].
+// Default returns a source on the time package, with a coarse reading for Bound. It owns at most
+// one timer, and only while Bound is called often: see [Interval].
 func Default() *Source {
 	return &Source{Clock: clockwork.NewRealClock(), coarse: &coarse{}}
 }
 
-// Bound returns an instant that is not before now: what is not due at it is not due now. If exact is true it is
-// now itself; if not, and something is due at it, Now has to decide.
+// Bound returns an instant that is not before now: what is not due at it is not due now. If exact
+// is true it is now itself; if not, and something is due at it, Now has to decide.
 func (s *Source) Bound() (t time.Time, exact bool) {
 	if s.coarse != nil {
 		return s.coarse.bound()

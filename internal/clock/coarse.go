@@ -9,26 +9,30 @@ const (
 	// Interval is how often the coarse reading is renewed, while it is in use.
 	Interval = 20 * time.Millisecond
 
-	// Margin is how far the coarse bound lies ahead of the reading that it was made from. It covers the interval and the delay
-	// of the timer on busy cores, which was seen to reach 40 ms. A process that was stopped for longer than this may
-	// take one old bound for the truth when it wakes up, until its timer has run.
+	// Margin is how far the coarse bound lies ahead of the reading that it was made from. It covers
+	// the interval and the delay of the timer on busy cores, which was seen to reach 40 ms. A
+	// process that was stopped for longer than this may take one old bound for the truth when it
+	// wakes up, until its timer has run.
 	Margin = time.Second
 
-	// burst exact readings within one interval start the timer: fewer cost less than the ticks would.
+	// burst exact readings within one interval start the timer: fewer cost less than the ticks
+	// would.
 	burst = 256
 )
 
-// coarse hands out bounds that a timer renews. Nothing ticks while it is not used: the first interval without a
-// call stops the timer, the first burst of calls starts it again.
+// coarse hands out bounds that a timer renews. Nothing ticks while it is not used: the first
+// interval without a call stops the timer, the first burst of calls starts it again.
 type coarse struct {
 	current atomic.Pointer[reading]
 
-	// Of the exact readings taken while nothing ticks: how many, and when the last burst began, in nanoseconds since the epoch.
+	// Of the exact readings taken while nothing ticks: how many, and when the last burst began, in
+	// nanoseconds since the epoch.
 	readings   atomic.Uint32
 	burstBegan atomic.Int64
 }
 
-// reading is one tick. It is used if somebody has looked at it; only the first one to do so writes to it.
+// reading is one tick. It is used if somebody has looked at it; only the first one to do so writes
+// to it.
 type reading struct {
 	bound time.Time
 	used  atomic.Bool

@@ -1,12 +1,14 @@
-// Package flight is the registry of what a cache has in progress, key by key: lookups in the storage, loads, and the
-// order of writes.
+// Package flight is the registry of what a cache has in progress, key by key: lookups in the
+// storage, loads, and the order of writes.
 //
-// It is a state machine and nothing else: no method blocks on anything but its own short critical section, calls foreign code, reads a
-// clock or starts a goroutine. Whoever drives it does that, and owns the goroutine of each flight. The words are
-// those of the documentation: a flight is registered while new callers join it, detached afterwards; a detached
-// flight answers its own callers, stores nothing and leaves its successor alone.
+// It is a state machine and nothing else: no method blocks on anything but its own short critical
+// section, calls foreign code, reads a clock or starts a goroutine. Whoever drives it does that,
+// and owns the goroutine of each flight. The words are those of the documentation: a flight is
+// registered while new callers join it, detached afterwards; a detached flight answers its own
+// callers, stores nothing and leaves its successor alone.
 //
-// Two critical sections carry the guarantees. Looking a key up and registering a flight for it is one. Claiming a
-// result, which makes the flight the next writer of its key, and deregistering it after the write, is the other, so
-// that there is no instant at which neither the flight nor its entry can be found.
+// Two critical sections carry the guarantees. Looking a key up and registering a flight for it is
+// one. Claiming a result, which makes the flight the next writer of its key, and deregistering it
+// after the write, is the other, so that there is no instant at which neither the flight nor its
+// entry can be found.
 package flight

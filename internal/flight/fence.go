@@ -2,9 +2,9 @@ package flight
 
 import "time"
 
-// fence refuses the entries of a key, or of all keys of a shard, that were created up to an invalidation and may still be found
-// in the storage: while the deletion is under way, after it has failed, and while a write that was given up on may
-// land.
+// fence refuses the entries of a key, or of all keys of a shard, that were created up to an
+// invalidation and may still be found in the storage: while the deletion is under way, after it has
+// failed, and while a write that was given up on may land.
 type fence struct {
 	floor     time.Time // entries created up to here are refused; zero: none are
 	deletions int       // under way

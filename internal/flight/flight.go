@@ -8,16 +8,16 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// Flight is one run of the load function for one key with the callers that share it. J is what its driver needs to
-// know about it.
+// Flight is one run of the load function for one key with the callers that share it. J is what its
+// driver needs to know about it.
 type Flight[K comparable, V, J any] struct {
 	Key K
 	Job J
 
 	done chan struct{}
 
-	// Written by the one who claims the flight, before done is closed; read after that, or under the shard's lock once
-	// claimed is set.
+	// Written by the one who claims the flight, before done is closed; read after that, or under
+	// the shard's lock once claimed is set.
 	value V
 	entry *storage.Entry[V] // nil: the value is not kept
 	err   error
@@ -35,11 +35,12 @@ func (f *Flight[K, V, J]) Done() <-chan struct{} { return f.done }
 // Publish lets the callers have the result. Only the one whose Claim stands calls it, once.
 func (f *Flight[K, V, J]) Publish() { close(f.done) }
 
-// Result returns the value and the entry made of it, or the error. It may be called once Done is closed.
+// Result returns the value and the entry made of it, or the error. It may be called once Done is
+// closed.
 func (f *Flight[K, V, J]) Result() (V, *storage.Entry[V], error) { return f.value, f.entry, f.err }
 
-// Lookup is one storage read for one key with the callers that share it. It ends in an entry, in the flight that its callers have to wait
-// for, or in an error.
+// Lookup is one storage read for one key with the callers that share it. It ends in an entry, in
+// the flight that its callers have to wait for, or in an error.
 type Lookup[K comparable, V, J any] struct {
 	Key K
 	Job J
@@ -61,8 +62,8 @@ type Lookup[K comparable, V, J any] struct {
 // Done is closed when the lookup has ended.
 func (l *Lookup[K, V, J]) Done() <-chan struct{} { return l.done }
 
-// Result returns what the lookup ended in: exactly one of the first three is set. Led is true if the flight was made for this
-// lookup. It may be called once Done is closed.
+// Result returns what the lookup ended in: exactly one of the first three is set. Led is true if
+// the flight was made for this lookup. It may be called once Done is closed.
 func (l *Lookup[K, V, J]) Result() (entry *storage.Entry[V], flight *Flight[K, V, J], err error, led bool) {
 	return l.entry, l.flight, l.err, l.led
 }
@@ -110,7 +111,8 @@ func (s *slot[K, V, J]) isEmpty() bool {
 	return s.isIdle() && s.retry.isZero() && s.fence.isZero()
 }
 
-// detach takes the load in progress out of the registry and returns the queued flight that takes its place, if any.
+// detach takes the load in progress out of the registry and returns the queued flight that takes
+// its place, if any.
 func (s *slot[K, V, J]) detach() (next *Flight[K, V, J]) {
 	if s.load != nil {
 		s.load.detached = true
@@ -120,7 +122,8 @@ func (s *slot[K, V, J]) detach() (next *Flight[K, V, J]) {
 	return s.promote()
 }
 
-// detachLookup takes the lookup in progress out of the registry, and makes it and its predecessors refuse what was created up to now.
+// detachLookup takes the lookup in progress out of the registry, and makes it and its predecessors
+// refuse what was created up to now.
 func (s *slot[K, V, J]) detachLookup(now time.Time) {
 	if s.lookup != nil {
 		s.lookup.detached = true

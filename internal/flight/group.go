@@ -21,8 +21,9 @@ var (
 const (
 	shards = 32
 
-	// keep is how many idle slots, with nothing but a backoff or a fence in them, a shard holds before it looks for those whose
-	// time is over, and fold how many fences it holds before it makes one of them all.
+	// keep is how many idle slots, with nothing but a backoff or a fence in them, a shard holds
+	// before it looks for those whose time is over, and fold how many fences it holds before it
+	// makes one of them all.
 	keep = 64
 	fold = 2048
 )
@@ -38,8 +39,8 @@ type Group[K comparable, V, J any] struct {
 }
 
 type shard[K comparable, V, J any] struct {
-	// version counts the writes that have ended. Whoever looked into a local storage, found nothing and sees
-	// the version unchanged under the lock, has missed nothing.
+	// version counts the writes that have ended. Whoever looked into a local storage, found nothing
+	// and sees the version unchanged under the lock, has missed nothing.
 	version atomic.Uint64
 
 	mu      sync.Mutex
@@ -122,7 +123,8 @@ func (s *slot[K, V, J]) join(ancestors []*Flight[K, V, J], now time.Time) (out O
 	}
 	f := s.load
 	if f != nil && f.claimed && (f.entry == nil || f.entry.Expired(now)) {
-		// Its value was for those who waited for it, and is being written or removed. The next load does not wait.
+		// Its value was for those who waited for it, and is being written or removed. The next load
+		// does not wait.
 		if next := s.detach(); next != nil {
 			return Outcome[K, V, J]{Flight: next, Start: true}, true
 		}
@@ -144,7 +146,8 @@ func (s *slot[K, V, J]) register(job J) *Flight[K, V, J] {
 	return s.load
 }
 
-// Refresh registers a background flight for a stale entry, unless one is in progress, was refused by the backoff or has become needless.
+// Refresh registers a background flight for a stale entry, unless one is in progress, was refused
+// by the backoff or has become needless.
 func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64, now time.Time, job J) Outcome[K, V, J] {
 	sh := g.shard(key)
 	sh.mu.Lock()
@@ -218,9 +221,10 @@ func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now tim
 	return Outcome[K, V, J]{Lookup: l, Led: true, Start: true}
 }
 
-// EndLookup ends a lookup with what the storage returned, nil for nothing, unless it has been ended before. If there is
-// a load to start, it is returned: in the foreground with the job given for that, or behind a stale entry with the other one. The flight
-// is counted for itself: the caller calls End for the lookup in any case.
+// EndLookup ends a lookup with what the storage returned, nil for nothing, unless it has been ended
+// before. If there is a load to start, it is returned: in the foreground with the job given for
+// that, or behind a stale entry with the other one. The flight is counted for itself: the caller
+// calls End for the lookup in any case.
 func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], now time.Time, foreground, background J) (start *Flight[K, V, J]) {
 	sh := g.shard(l.Key)
 	sh.mu.Lock()
@@ -265,18 +269,23 @@ func (g *Group[K, V, J]) AbortLookup(l *Lookup[K, V, J], err error) {
 	sh.tidyLocked(s)
 }
 
-// Start says that the flight's load begins now, and how to cancel it. It returns the instant that counts for it: later than every invalidation whose entries
-// are still refused. It reports false if the flight has got its result before.
+// Start says that the flight's load begins now, and how to cancel it. It returns the instant that
+// counts for it: later than every invalidation whose entries are still refused. It reports false if
+// the flight has got its result before.
 func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time, cancel context.CancelCauseFunc) (time.Time, bool) {
 	sh := g.shard(f.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	if f.claimed {
+		return now, false
+	}
 	f.started = true
 	f.cancel = cancel
-	return g.aboveLocked(sh, sh.slots[f.Key], now), !f.claimed
+	return g.aboveLocked(sh, sh.slots[f.Key], now), true
 }
 
-// Above returns now, or if entries of key created then are refused, the next instant at which they are not.
+// Above returns now, or if entries of key created then are refused, the next instant at which they
+// are not.
 func (g *Group[K, V, J]) Above(key K, now time.Time) time.Time {
 	if g.floors.Load() == 0 {
 		return now
@@ -305,9 +314,10 @@ type Result[V any] struct {
 	Backoff time.Duration // with Err: how long a background load waits, for an entry that there is
 }
 
-// Claim settles the result of a flight and reports whether it stands; it does not if the flight has got another one before. If the flight is
-// still registered and has something to write, it is next in the order of its key's writes, and turn is its place. Otherwise
-// the flight has ended, and next is the one to start now, if any. The caller publishes the result.
+// Claim settles the result of a flight and reports whether it stands; it does not if the flight has
+// got another one before. If the flight is still registered and has something to write, it is next
+// in the order of its key's writes, and turn is its place. Otherwise the flight has ended, and next
+// is the one to start now, if any. The caller publishes the result.
 func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (stands bool, turn *Turn[K], next *Flight[K, V, J]) {
 	sh := g.shard(f.Key)
 	sh.mu.Lock()
@@ -337,7 +347,8 @@ func (g *Group[K, V, J]) backOffLocked(sh *shard[K, V, J], s *slot[K, V, J], r R
 	s.failed, s.retry = r.Started, deadlineIn(now, r.Backoff)
 }
 
-// Owns reports whether a claimed flight is still the registered one of its key, so that its result may be written.
+// Owns reports whether a claimed flight is still the registered one of its key, so that its result
+// may be written.
 func (g *Group[K, V, J]) Owns(f *Flight[K, V, J]) bool {
 	sh := g.shard(f.Key)
 	sh.mu.Lock()
@@ -369,7 +380,8 @@ func (g *Group[K, V, J]) Finish(f *Flight[K, V, J], turn *Turn[K], w Written, no
 	return next
 }
 
-// writtenLocked draws the conclusions from a write of entry; nil says that the key was to be emptied.
+// writtenLocked draws the conclusions from a write of entry; nil says that the key was to be
+// emptied.
 func (g *Group[K, V, J]) writtenLocked(sh *shard[K, V, J], s *slot[K, V, J], entry *storage.Entry[V], w Written, now time.Time) {
 	had := s.fence.floor
 	if w.GivenUp && entry != nil {
@@ -388,8 +400,9 @@ func (g *Group[K, V, J]) writtenLocked(sh *shard[K, V, J], s *slot[K, V, J], ent
 	g.countFloor(had, s.fence.floor)
 }
 
-// Set supersedes what is in progress for key by an entry from outside: the flight is detached, and the entry is the answer for callers that find
-// none. The caller writes it when the turn has come, and starts next, if any.
+// Set supersedes what is in progress for key by an entry from outside: the flight is detached, and
+// the entry is the answer for callers that find none. The caller writes it when the turn has come,
+// and starts next, if any.
 func (g *Group[K, V, J]) Set(key K, entry *storage.Entry[V]) (turn *Turn[K], next *Flight[K, V, J], err error) {
 	sh := g.shard(key)
 	sh.mu.Lock()
@@ -425,8 +438,9 @@ func (g *Group[K, V, J]) EndSet(turn *Turn[K], entry *storage.Entry[V], created 
 	sh.tidyLocked(s)
 }
 
-// Invalidate detaches what is in progress for key. With fenced, entries created up to now are refused until the
-// deletion has ended well. The caller deletes when the turn has come, and starts next, if any.
+// Invalidate detaches what is in progress for key. With fenced, entries created up to now are
+// refused until the deletion has ended well. The caller deletes when the turn has come, and starts
+// next, if any.
 func (g *Group[K, V, J]) Invalidate(key K, now time.Time, fenced bool) (turn *Turn[K], next *Flight[K, V, J], err error) {
 	sh := g.shard(key)
 	sh.mu.Lock()
@@ -468,8 +482,9 @@ func (g *Group[K, V, J]) EndInvalidate(turn *Turn[K], fenced, ok bool, now time.
 	sh.tidyLocked(s)
 }
 
-// InvalidateAll detaches what is in progress for every key, then runs remove while nothing is written. With fenced, entries
-// created up to now are refused until it has ended well. Start is called with the flights to start now.
+// InvalidateAll detaches what is in progress for every key, then runs remove while nothing is
+// written. With fenced, entries created up to now are refused until it has ended well. Start is
+// called with the flights to start now.
 func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*Flight[K, V, J]), remove func() (ok bool)) {
 	g.stop(func(sh *shard[K, V, J]) {
 		for _, s := range sh.slots {
@@ -541,9 +556,9 @@ func (g *Group[K, V, J]) countFloor(had, has time.Time) {
 	}
 }
 
-// sweepLocked forgets, when many slots have piled up, the backoffs and fences whose time is over. If too many fences are left, the shard's
-// own takes their place: it refuses more than it has to, in bounded memory. It is called before a slot gets something
-// that outlives its work.
+// sweepLocked forgets, when many slots have piled up, the backoffs and fences whose time is over.
+// If too many fences are left, the shard's own takes their place: it refuses more than it has to,
+// in bounded memory. It is called before a slot gets something that outlives its work.
 func (g *Group[K, V, J]) sweepLocked(sh *shard[K, V, J], now time.Time) {
 	if len(sh.slots) < sh.sweepAt {
 		return
@@ -573,8 +588,9 @@ func (g *Group[K, V, J]) sweepLocked(sh *shard[K, V, J], now time.Time) {
 	sh.sweepAt = max(keep, 2*len(sh.slots))
 }
 
-// AbortAll settles every flight and ends every lookup with an error, detached ones included, and publishes it. Flights that were waiting for their
-// turn to load are over with that; the loads of the others are cancelled.
+// AbortAll settles every flight and ends every lookup with an error, detached ones included, and
+// publishes it. Flights that were waiting for their turn to load are over with that; the loads of
+// the others are cancelled.
 func (g *Group[K, V, J]) AbortAll(err error) {
 	for i := range g.shards {
 		sh := &g.shards[i]

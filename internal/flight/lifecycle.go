@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// Lifecycle counts what is running, lets others wait for its end, and refuses what is new once it is closed.
+// Lifecycle counts what is running, lets others wait for its end, and refuses what is new once it
+// is closed.
 type Lifecycle struct {
 	mu      sync.Mutex
 	running int           // flights, lookups and writes, from Begin to End
@@ -25,8 +26,8 @@ func (l *Lifecycle) Begin() bool {
 	return true
 }
 
-// Extend counts one more thing that is running, though the lifecycle may be closed: it goes on from one that is
-// counted already.
+// Extend counts one more thing that is running, though the lifecycle may be closed: it goes on from
+// one that is counted already.
 func (l *Lifecycle) Extend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +71,8 @@ func (l *Lifecycle) notifyLocked() {
 	}
 }
 
-// Idle waits until nothing is running, if strays is true not even a storage call that was given up on, or until ctx ends.
+// Idle waits until nothing is running, if strays is true not even a storage call that was given up
+// on, or until ctx ends.
 func (l *Lifecycle) Idle(ctx context.Context, strays bool) error {
 	for {
 		l.mu.Lock()

@@ -6,7 +6,8 @@ type Turn[K comparable] struct {
 	ready chan struct{} // closed when the turn has come; nil if it came at once
 }
 
-// Wait blocks until all earlier writes of the key have ended. Each of them is bounded by the storage timeout.
+// Wait blocks until all earlier writes of the key have ended. Each of them is bounded by the
+// storage timeout.
 func (t *Turn[K]) Wait() {
 	if t.ready != nil {
 		<-t.ready
@@ -49,8 +50,8 @@ func (sh *shard[K, V, J]) grantLocked(s *slot[K, V, J]) {
 	s.waiting = without(s.waiting, s.waiting[0])
 }
 
-// Enqueue takes the next place in the order of the key's writes, for one that no flight stands behind. It has to be
-// ended with EndTurn.
+// Enqueue takes the next place in the order of the key's writes, for one that no flight stands
+// behind. It has to be ended with EndTurn.
 func (g *Group[K, V, J]) Enqueue(key K) *Turn[K] {
 	sh := g.shard(key)
 	sh.mu.Lock()
@@ -68,8 +69,9 @@ func (g *Group[K, V, J]) EndTurn(t *Turn[K]) {
 	sh.tidyLocked(s)
 }
 
-// stop keeps every write from beginning and waits for those that have begun; they are bounded by the storage timeout. Only
-// one caller at a time is let in, until resume. Visit is called with each shard that is stopped, under the shard's lock.
+// stop keeps every write from beginning and waits for those that have begun; they are bounded by
+// the storage timeout. Only one caller at a time is let in, until resume. Visit is called with each
+// shard that is stopped, under the shard's lock.
 func (g *Group[K, V, J]) stop(visit func(*shard[K, V, J])) {
 	g.exclusive <- struct{}{}
 	var busy []chan struct{}
@@ -106,7 +108,8 @@ func (g *Group[K, V, J]) resume(visit func(*shard[K, V, J])) {
 	<-g.exclusive
 }
 
-// Exclusively runs f while no write of any key is in progress; those that want to begin wait. F may panic.
+// Exclusively runs f while no write of any key is in progress; those that want to begin wait. F may
+// panic.
 func (g *Group[K, V, J]) Exclusively(f func()) {
 	nothing := func(*shard[K, V, J]) {}
 	g.stop(nothing)
