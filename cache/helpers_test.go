@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,9 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/memoize-go/memoize/cache"
+	"github.com/memoize-go/memoize/eviction"
 	"github.com/memoize-go/memoize/keys"
+	"github.com/memoize-go/memoize/serde"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -410,10 +413,11 @@ func (s *source[K, V]) release() {
 	s.unhold()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	answer := s.answer
 	for _, l := range s.loads {
 		if l.held && !l.decided {
 			l.decided = true
-			l.outcome <- func() (V, error) { return s.answer(l) }
+			l.outcome <- func() (V, error) { return answer(l) }
 		}
 	}
 }
@@ -704,4 +708,168 @@ func (l *logRecorder) messages() []string {
 		texts = append(texts, record.Message)
 	}
 	return texts
+}
+
+// processorFunc is a function as a postprocess.Processor.
+type processorFunc[V any] func(V) V
+
+func (f processorFunc[V]) Apply(value V) V { return f(value) }
+
+// watchedClock is a fake clock that counts timers and tells of readings.
+type watchedClock struct {
+	*clockwork.FakeClock
+	timers atomic.Int32           // made so far
+	onNow  atomic.Pointer[func()] // called after each reading, if set
+}
+
+func (c *watchedClock) Now() time.Time {
+	now := c.FakeClock.Now()
+	if f := c.onNow.Load(); f != nil {
+		(*f)()
+	}
+	return now
+}
+
+func (c *watchedClock) NewTimer(d time.Duration) clockwork.Timer {
+	c.timers.Add(1)
+	return c.FakeClock.NewTimer(d)
+}
+
+func (c *watchedClock) AfterFunc(d time.Duration, f func()) clockwork.Timer {
+	c.timers.Add(1)
+	return c.FakeClock.AfterFunc(d, f)
+}
+
+func (c *watchedClock) NewTicker(d time.Duration) clockwork.Ticker {
+	c.timers.Add(1)
+	return c.FakeClock.NewTicker(d)
+}
+
+func (c *watchedClock) After(d time.Duration) <-chan time.Time {
+	c.timers.Add(1)
+	return c.FakeClock.After(d)
+}
+
+// builderFunc is a function as an entrybuilder.Builder.
+type builderFunc func(began time.Time, key string, value int) *storage.Entry[int]
+
+func (f builderFunc) Build(began time.Time, key string, value int) *storage.Entry[int] {
+	return f(began, key, value)
+}
+
+// entryAt returns an entry with the default life span.
+func entryAt[V any](created time.Time, value V) *storage.Entry[V] {
+	return storage.NewEntry(value, created, created.Add(10*time.Minute), created.Add(30*time.Minute))
+}
+
+// handlerFunc is a function as a slog.Handler.
+type handlerFunc func(slog.Record)
+
+func (handlerFunc) Enabled(context.Context, slog.Level) bool { return true }
+
+func (f handlerFunc) Handle(_ context.Context, record slog.Record) error {
+	f(record)
+	return nil
+}
+
+func (f handlerFunc) WithAttrs([]slog.Attr) slog.Handler { return f }
+
+func (f handlerFunc) WithGroup(string) slog.Handler { return f }
+
+// hookedStrategy is an eviction strategy that calls a function, if there is one, before it does its work.
+type hookedStrategy struct {
+	eviction.Strategy[string]
+	markRead, markWritten, markReleased func(key string)
+	next, clear                         func()
+}
+
+func (s *hookedStrategy) MarkRead(key string, mark *storage.Mark) {
+	if s.markRead != nil {
+		s.markRead(key)
+	}
+	s.Strategy.MarkRead(key, mark)
+}
+
+func (s *hookedStrategy) MarkWritten(key string, mark *storage.Mark) {
+	if s.markWritten != nil {
+		s.markWritten(key)
+	}
+	s.Strategy.MarkWritten(key, mark)
+}
+
+func (s *hookedStrategy) MarkReleased(key string) {
+	if s.markReleased != nil {
+		s.markReleased(key)
+	}
+	s.Strategy.MarkReleased(key)
+}
+
+func (s *hookedStrategy) NextToRelease() (string, bool) {
+	if s.next != nil {
+		s.next()
+	}
+	return s.Strategy.NextToRelease()
+}
+
+func (s *hookedStrategy) Clear() {
+	if s.clear != nil {
+		s.clear()
+	}
+	s.Strategy.Clear()
+}
+
+// byteStorage is a storage that keeps entries as bytes.
+type byteStorage struct {
+	codec serde.Codec[int]
+
+	mu      sync.Mutex
+	entries map[string][]byte
+}
+
+func newByteStorage(codec serde.Codec[int]) *byteStorage {
+	return &byteStorage{codec: codec, entries: map[string][]byte{}}
+}
+
+func (s *byteStorage) Get(_ context.Context, key string) (*storage.Entry[int], error) {
+	s.mu.Lock()
+	data, ok := s.entries[key]
+	s.mu.Unlock()
+	if !ok {
+		return nil, nil
+	}
+	return s.codec.Decode(data)
+}
+
+func (s *byteStorage) Offer(_ context.Context, key string, entry *storage.Entry[int]) error {
+	data, err := s.codec.Encode(entry)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries[key] = data
+	return nil
+}
+
+func (s *byteStorage) Release(ctx context.Context, key string) error { return s.Invalidate(ctx, key) }
+
+func (s *byteStorage) Invalidate(_ context.Context, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.entries, key)
+	return nil
+}
+
+// attrs returns the attributes of the latest message.
+func (l *logRecorder) attrs() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	attrs := map[string]string{}
+	if len(l.records) > 0 {
+		l.records[len(l.records)-1].Attrs(func(a slog.Attr) bool {
+			attrs[a.Key] = a.Value.String()
+			return true
+		})
+	}
+	return attrs
 }

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"github.com/memoize-go/memoize/internal/flight"
 	"github.com/memoize-go/memoize/storage"
 )
@@ -23,21 +25,37 @@ type job[A any, K comparable, V any] struct {
 
 // attempt is how far a flight has come.
 type attempt[K comparable, V any] struct {
-	landed  bool            // its result has been claimed, by whomever
+	began time.Time         // the load
+	end   func(cause error) // the load's ctx
+	timer clockwork.Timer   // nil: none, or no limit
+
+	loading  bool // the load function has been called, and is not yet counted as ended
+	returned bool // it has returned, with what follows
+	value    V
+	err      error
+
+	landed  bool            // the result has been claimed, by whomever
 	turn    *flight.Turn[K] // to write; nil: nothing to write
 	entry   *storage.Entry[V]
 	written flight.Written
 }
 
-// fly runs a flight from its load to its last write, on a goroutine that is its own.
+// stop ends what the load function was given.
+func (a *attempt[K, V]) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.end(nil)
+}
+
+// fly runs a flight from its load to its last write, on a goroutine that is its own. Foreign code can
+// exit that goroutine at any point; what has to happen all the same is deferred.
 func (e *engine[A, K, V]) fly(f *flight.Flight[K, V, job[A, K, V]]) {
 	defer e.group.End()
 	var a attempt[K, V]
 	defer e.finish(f, &a)
 	e.load(f, &a)
-	if a.turn != nil {
-		e.write(f, &a)
-	}
+	e.write(f, &a)
 }
 
 // start runs a flight on a goroutine of its own. It does nothing for nil.
@@ -50,39 +68,35 @@ func (e *engine[A, K, V]) start(f *flight.Flight[K, V, job[A, K, V]]) {
 // load calls the load function and claims its result.
 func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	s := f.Job.settings
-	began := s.clock.Now()
-	ctx := newCallContext(f.Job.ctx, began, s.timeout)
+	a.began = s.clock.Now()
+	ctx := newCallContext(f.Job.ctx, a.began, s.timeout)
 	ctx.flight = f
-	created, ok := e.group.Start(f, began, ctx.end)
+	a.end = ctx.end
+	defer a.stop()
+	created, ok := e.group.Start(f, a.began, ctx.end)
 	if !ok {
 		a.landed = true
-		ctx.end(nil)
 		return
 	}
-	e.counters.running.Add(1)
+	limit, late := s.timeLimit(f.Job.began, a.began)
+	a.timer = afterFunc(s.clock, limit, func() { e.overdue(f, a.began, ctx.end, late) })
 	e.report(s, Event{Kind: LoadStarted, Key: f.Key})
 
-	limit, late := s.timeLimit(f.Job.began, began)
-	timer := afterFunc(s.clock, limit, func() { e.overdue(f, began, ctx.end, late) })
-
-	var value V
-	err := error(ErrLoaderExited)
-	returned := false
+	e.counters.running.Add(1)
+	a.loading = true
+	a.err = ErrLoaderExited
 	defer func() {
 		// This also runs if the load function has exited its goroutine.
-		if !returned {
+		if !a.returned {
 			if p := recover(); p != nil {
-				err = &PanicError{Value: p, Stack: debug.Stack()}
+				a.err = &PanicError{Value: p, Stack: debug.Stack()}
 			}
 		}
-		if timer != nil {
-			timer.Stop()
-		}
-		e.land(f, a, created, began, value, err, returned)
-		ctx.end(nil)
+		a.stop()
+		e.land(f, a, created)
 	}()
-	value, err = e.loader(ctx, f.Job.args)
-	returned = true
+	a.value, a.err = e.loader(ctx, f.Job.args)
+	a.returned = true
 }
 
 // timeLimit returns how long a load that begins now may take, and the error of one that takes
@@ -99,33 +113,46 @@ func (s *settings[A, K, V]) timeLimit(flightBegan, now time.Time) (time.Duration
 }
 
 // land claims the result of a load that has ended.
-func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], created, began time.Time, value V, err error, returned bool) {
+func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], created time.Time) {
 	s := f.Job.settings
 	now := s.clock.Now()
-	r := flight.Result[V]{Started: began}
-	if err == nil {
-		r.Value = value
-		r.Entry = e.build(s, created, f.Key, value, now)
+	r := flight.Result[V]{Started: a.began}
+	if a.err == nil {
+		r.Value = a.value
+		r.Entry = e.build(s, created, f.Key, a.value, now)
 		r.Write = r.Entry != nil || e.holds(f)
 	} else {
-		r.Err = &LoadError{Key: f.Key, Err: err}
+		r.Err = &LoadError{Key: f.Key, Err: a.err}
 		if e.holds(f) {
 			r.Backoff = s.refreshBackoff
 		}
 	}
-	stands, turn, next := e.group.Claim(f, r, now)
-	a.landed, a.turn, a.entry = true, turn, r.Entry
-	e.start(next)
-	e.countLoad(f, stands, err, returned)
-	if !stands {
+	if !e.claim(f, a, r, now) {
 		return
 	}
 	defer f.Publish() // whatever the observer does
-	event := Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(began), Err: r.Err}
-	if err != nil {
+	if s.store.memory != nil && s.strategy.stock {
+		// It takes no time, and whoever has got the value finds it in the cache.
+		e.write(f, a)
+	}
+	event := Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(a.began), Err: r.Err}
+	if r.Err != nil {
 		event.Kind = failureKind(f)
 	}
 	e.report(s, event)
+}
+
+// claim settles the result of a flight that has ended its load, and counts it. If it reports true, the
+// result has to be published.
+func (e *engine[A, K, V]) claim(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], r flight.Result[V], now time.Time) (stands bool) {
+	stands, turn, next := e.group.Claim(f, r, now)
+	a.landed, a.turn, a.entry = true, turn, r.Entry
+	e.start(next)
+	if a.loading {
+		a.loading = false
+		e.countLoad(f, a, stands)
+	}
+	return stands
 }
 
 func failureKind[A any, K comparable, V any](f *flight.Flight[K, V, job[A, K, V]]) EventKind {
@@ -136,7 +163,7 @@ func failureKind[A any, K comparable, V any](f *flight.Flight[K, V, job[A, K, V]
 }
 
 // countLoad counts a load that has ended.
-func (e *engine[A, K, V]) countLoad(f *flight.Flight[K, V, job[A, K, V]], stands bool, err error, returned bool) {
+func (e *engine[A, K, V]) countLoad(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], stands bool) {
 	c := e.counters
 	timedOut := false
 	if !stands {
@@ -146,12 +173,12 @@ func (e *engine[A, K, V]) countLoad(f *flight.Flight[K, V, job[A, K, V]], stands
 	switch {
 	case timedOut:
 		c.timedOut.Add(1)
-	case err == nil:
+	case a.returned && a.err == nil:
 		c.succeeded.Add(1)
-	case returned:
+	case a.returned:
 		c.failed.Add(1)
-	case err == ErrLoaderExited:
-		c.exit.Add(1)
+	case a.err == ErrLoaderExited:
+		c.exited.Add(1)
 	default:
 		c.panicked.Add(1)
 	}
@@ -209,9 +236,12 @@ func callFailure(key any, late error) error {
 	return callError(key, late)
 }
 
-// write tells storage and strategy of what a flight has loaded, when it is its turn and the flight
-// is still registered.
+// write tells storage and strategy of what a flight has loaded, when it is its turn and the flight is
+// still registered. It does nothing if there is nothing to write, or if it has been done.
 func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
+	if a.turn == nil || a.written.OK {
+		return
+	}
 	a.turn.Wait()
 	s := e.settings.Load()
 	if !e.group.Owns(f) || s.store.generation != f.Job.settings.store.generation {
@@ -219,7 +249,7 @@ func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt
 	}
 	if a.entry == nil {
 		err := e.remove(f.Job.ctx, s, f.Key)
-		a.written.OK = err == nil
+		a.written = flight.Written{OK: err == nil, Removed: err == nil}
 		return
 	}
 	err, givenUp := e.offer(f.Job.ctx, s, f.Key, a.entry)
@@ -229,14 +259,15 @@ func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt
 	}
 }
 
-// finish ends a flight, also one whose goroutine is being exited by foreign code.
+// finish ends a flight.
 func (e *engine[A, K, V]) finish(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
-	s := f.Job.settings
-	if !a.landed {
-		stands, turn, next := e.group.Claim(f, flight.Result[V]{Err: &LoadError{Key: f.Key, Err: ErrLoaderExited}}, s.clock.Now())
-		a.turn = turn
-		e.start(next)
-		if stands {
+	now := f.Job.settings.clock.Now()
+	if !a.landed { // the observer or the entry builder has exited the goroutine
+		r := flight.Result[V]{Value: a.value, Started: a.began}
+		if !a.returned || a.err != nil {
+			r.Err = &LoadError{Key: f.Key, Err: ErrLoaderExited}
+		}
+		if e.claim(f, a, r, now) {
 			f.Publish()
 		}
 	}
@@ -244,7 +275,7 @@ func (e *engine[A, K, V]) finish(f *flight.Flight[K, V, job[A, K, V]], a *attemp
 		return
 	}
 	a.turn.Wait()
-	e.start(e.group.Finish(f, a.turn, a.written, s.clock.Now()))
+	e.start(e.group.Finish(f, a.turn, a.written, now))
 	if a.written.OK {
 		e.evict()
 	}

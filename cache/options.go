@@ -109,8 +109,7 @@ func WithRefreshBackoff(d time.Duration) Option {
 	return optionFunc(func(r *recorded) { r.refreshBackoff.set(d) })
 }
 
-// WithName sets the name of the cache in its log output and in its errors of configuration. There
-// is none by default.
+// WithName sets the name of the cache in its log output. There is none by default.
 func WithName(name string) Option {
 	return optionFunc(func(r *recorded) { r.name.set(name) })
 }

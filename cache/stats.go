@@ -36,11 +36,11 @@ type counters struct {
 	// Hits are counted on the hit path, where one shared word would be fought for.
 	hits, staleHits *xsync.Counter
 
-	led, joined, refused                        atomic.Uint64
-	succeeded, failed, timedOut, panicked, exit atomic.Uint64
-	running                                     atomic.Int64
-	evictions, invalidations                    atomic.Uint64
-	storageErrors, decodeErrors                 atomic.Uint64
+	led, joined, refused                          atomic.Uint64
+	succeeded, failed, timedOut, panicked, exited atomic.Uint64
+	running                                       atomic.Int64
+	evictions, invalidations                      atomic.Uint64
+	storageErrors, decodeErrors                   atomic.Uint64
 }
 
 func newCounters() *counters {
@@ -58,7 +58,7 @@ func (c *counters) snapshot(hitsCounted bool) Stats {
 		LoadsFailed:    c.failed.Load(),
 		LoadsTimedOut:  c.timedOut.Load(),
 		LoadsPanicked:  c.panicked.Load(),
-		LoadsExited:    c.exit.Load(),
+		LoadsExited:    c.exited.Load(),
 		LoadsRunning:   int(c.running.Load()),
 		Evictions:      c.evictions.Load(),
 		Invalidations:  c.invalidations.Load(),

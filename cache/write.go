@@ -19,7 +19,7 @@ func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K
 			func(ctx context.Context) error { return s.store.Offer(ctx, key, entry) },
 			func(err error) { e.landed(s, key, entry, err) })
 		if err != nil {
-			e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: offer: %w", err))
+			defer func() { e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: offer: %w", err)) }()
 		}
 	}
 	if err == nil || s.store.local != nil && e.lookup(s, key) == entry {
@@ -49,7 +49,7 @@ func (e *engine[A, K, V]) remove(ctx context.Context, s *settings[A, K, V], key 
 	began := s.clock.Now()
 	err, _ := e.mutate(ctx, s, func(ctx context.Context) error { return s.store.Invalidate(ctx, key) })
 	if err != nil {
-		e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: invalidate: %w", err))
+		defer func() { e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: invalidate: %w", err)) }()
 	}
 	if held && (err == nil || s.store.local != nil && e.lookup(s, key) == nil) {
 		e.booked(s, key, s.strategy.released(key))
@@ -95,13 +95,13 @@ func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K) (ok bool) 
 	if s.store.generation != named.store.generation || s.strategy.generation != named.strategy.generation {
 		return true // the books it was named from have been replaced
 	}
-	if s.store.local != nil && e.lookup(s, victim) == nil {
+	if turn.Removed() || s.store.local != nil && e.lookup(s, victim) == nil {
 		return true // gone since it was named
 	}
 	began := s.clock.Now()
 	err, _ := e.mutate(context.Background(), s, func(ctx context.Context) error { return s.store.Release(ctx, victim) })
 	if err != nil {
-		e.storageFailed(s, victim, s.clock.Since(began), fmt.Errorf("storage: release: %w", err))
+		defer func() { e.storageFailed(s, victim, s.clock.Since(began), fmt.Errorf("storage: release: %w", err)) }()
 		var left *storage.Entry[V]
 		if s.store.local != nil {
 			left = e.lookup(s, victim)
@@ -181,6 +181,7 @@ func (e *engine[A, K, V]) set(ctx context.Context, args A, value V) error {
 			err, w.GivenUp = e.offer(ctx, s, key, entry)
 		}
 		w.OK = err == nil
+		w.Removed = w.OK && entry == nil
 		return err
 	}, e.evict)
 	if err != nil {
@@ -228,9 +229,10 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 	}
 	e.counters.invalidations.Add(1)
 	began := s.clock.Now()
+	deletion := e.group.InvalidateAll(began, s.store.memory == nil, e.start)
 	err := e.change(ctx, s, func() error {
 		var failure, unbooked error
-		e.group.InvalidateAll(began, s.store.memory == nil, e.start, func() bool {
+		deletion.Run(func() bool {
 			failure, unbooked = e.clear(ctx)
 			return failure == nil
 		})

@@ -101,6 +101,13 @@ type slot[K comparable, V, J any] struct {
 	fence fence
 }
 
+// setRemoved tells the writers that are waiting whether the key is empty before their turn.
+func (s *slot[K, V, J]) setRemoved(removed bool) {
+	for _, t := range s.waiting {
+		t.removed = removed
+	}
+}
+
 func (s *slot[K, V, J]) isIdle() bool {
 	return s.lookup == nil && s.load == nil && s.queued == nil &&
 		len(s.detachedLookups) == 0 && len(s.detachedLoads) == 0 &&

@@ -47,9 +47,10 @@ type shard[K comparable, V, J any] struct {
 	slots   map[K]*slot[K, V, J]
 	sweepAt int // slots
 	fence   fence
+	stamp   time.Time     // the latest instant that was given to a load or a Set
 	writing int           // turns that have come and not ended
-	gated   bool          // no turn comes
-	drained chan struct{} // closed when writing becomes 0 while gated
+	gates   int           // while there is one, no turn comes
+	drained chan struct{} // closed when writing becomes 0; nil while nobody waits
 }
 
 // New returns an empty registry.
@@ -287,9 +288,6 @@ func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time, cancel context
 // Above returns now, or if entries of key created then are refused, the next instant at which they
 // are not.
 func (g *Group[K, V, J]) Above(key K, now time.Time) time.Time {
-	if g.floors.Load() == 0 {
-		return now
-	}
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -300,7 +298,11 @@ func (g *Group[K, V, J]) aboveLocked(sh *shard[K, V, J], s *slot[K, V, J], now t
 	if s != nil {
 		now = s.fence.above(now)
 	}
-	return sh.fence.above(now)
+	now = sh.fence.above(now)
+	if now.After(sh.stamp) {
+		sh.stamp = now
+	}
+	return now
 }
 
 // Result is what a flight has come to.
@@ -359,6 +361,7 @@ func (g *Group[K, V, J]) Owns(f *Flight[K, V, J]) bool {
 // Written is what has become of a write.
 type Written struct {
 	OK      bool
+	Removed bool          // the key was emptied
 	GivenUp bool          // it may still land
 	Backoff time.Duration // if it failed: how long a background load waits
 }
@@ -390,6 +393,7 @@ func (g *Group[K, V, J]) writtenLocked(sh *shard[K, V, J], s *slot[K, V, J], ent
 	}
 	if w.OK {
 		s.failed, s.retry = time.Time{}, deadline{}
+		s.setRemoved(w.Removed)
 	}
 	if w.OK && entry != nil && !s.fence.refuses(entry.Created()) && !sh.fence.refuses(entry.Created()) {
 		s.fence.replaced(now)
@@ -449,6 +453,7 @@ func (g *Group[K, V, J]) Invalidate(key K, now time.Time, fenced bool) (turn *Tu
 		return nil, nil, ErrClosed
 	}
 	s := sh.slotLocked(key)
+	now = sh.latest(now)
 	next = g.invalidateLocked(s, now)
 	if fenced {
 		had := s.fence.floor
@@ -465,12 +470,24 @@ func (g *Group[K, V, J]) invalidateLocked(s *slot[K, V, J], now time.Time) (next
 	return s.detach()
 }
 
+// latest returns now, or the latest instant that an entry may have been created at, if that is later: by a
+// clock that stands still or was set back.
+func (sh *shard[K, V, J]) latest(now time.Time) time.Time {
+	if sh.stamp.After(now) {
+		return sh.stamp
+	}
+	return now
+}
+
 // EndInvalidate ends the deletion.
 func (g *Group[K, V, J]) EndInvalidate(turn *Turn[K], fenced, ok bool, now time.Time) {
 	sh := g.shard(turn.key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	s := sh.slots[turn.key]
+	if ok {
+		s.setRemoved(true)
+	}
 	if fenced {
 		g.sweepLocked(sh, now)
 		had := s.fence.floor
@@ -482,11 +499,21 @@ func (g *Group[K, V, J]) EndInvalidate(turn *Turn[K], fenced, ok bool, now time.
 	sh.tidyLocked(s)
 }
 
-// InvalidateAll detaches what is in progress for every key, then runs remove while nothing is
-// written. With fenced, entries created up to now are refused until it has ended well. Start is
+// Deletion is the removal of all entries, on its way.
+type Deletion[K comparable, V, J any] struct {
+	group  *Group[K, V, J]
+	halt   halt
+	now    time.Time
+	fenced bool
+}
+
+// InvalidateAll detaches what is in progress for every key, and keeps new writes from beginning until the
+// deletion has run. With fenced, entries created up to now are refused until it has ended well. Start is
 // called with the flights to start now.
-func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*Flight[K, V, J]), remove func() (ok bool)) {
-	g.stop(func(sh *shard[K, V, J]) {
+func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*Flight[K, V, J])) *Deletion[K, V, J] {
+	d := &Deletion[K, V, J]{group: g, now: now, fenced: fenced}
+	d.halt = g.halt(func(sh *shard[K, V, J]) {
+		now := sh.latest(now)
 		for _, s := range sh.slots {
 			if next := g.invalidateLocked(s, now); next != nil {
 				start(next)
@@ -498,24 +525,33 @@ func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*F
 			g.countFloor(had, sh.fence.floor)
 		}
 	})
-	ok := false
+	return d
+}
+
+// Run waits for the writes that had begun, and calls remove while there are none. It has to be called, once.
+func (d *Deletion[K, V, J]) Run(remove func() (ok bool)) {
+	g, ok := d.group, false
 	defer g.resume(func(sh *shard[K, V, J]) {
-		if !fenced {
-			return
-		}
 		for _, s := range sh.slots {
-			sh.fence.doubtful(s.fence.doubt)
 			if ok {
-				had := s.fence.floor
-				s.fence.replaced(now)
-				g.countFloor(had, s.fence.floor)
+				s.setRemoved(true)
+			}
+			if d.fenced {
+				sh.fence.doubtful(s.fence.doubt)
+				if ok {
+					had := s.fence.floor
+					s.fence.replaced(d.now)
+					g.countFloor(had, s.fence.floor)
+				}
 			}
 		}
-		had := sh.fence.floor
-		sh.fence.deleted(ok, now)
-		g.countFloor(had, sh.fence.floor)
+		if d.fenced {
+			had := sh.fence.floor
+			sh.fence.deleted(ok, d.now)
+			g.countFloor(had, sh.fence.floor)
+		}
 	})
-	ok = remove()
+	g.alone(d.halt, func() { ok = remove() })
 }
 
 // Fenced reports whether there are entries that Refuses would refuse.

@@ -4,6 +4,8 @@ package flight
 type Turn[K comparable] struct {
 	key   K
 	ready chan struct{} // closed when the turn has come; nil if it came at once
+
+	removed bool // guarded by the shard's lock until ready is closed
 }
 
 // Wait blocks until all earlier writes of the key have ended. Each of them is bounded by the
@@ -14,10 +16,14 @@ func (t *Turn[K]) Wait() {
 	}
 }
 
+// Removed reports whether the last write that ended while the turn was waited for has emptied the key. It may
+// be called when the turn has come.
+func (t *Turn[K]) Removed() bool { return t.removed }
+
 // enqueueLocked takes the next place in the order of the slot's writes.
 func (sh *shard[K, V, J]) enqueueLocked(s *slot[K, V, J]) *Turn[K] {
 	t := &Turn[K]{key: s.key}
-	if s.writing || sh.gated {
+	if s.writing || sh.gates > 0 {
 		t.ready = make(chan struct{})
 		s.waiting = append(s.waiting, t)
 		return t
@@ -41,7 +47,7 @@ func (sh *shard[K, V, J]) endTurnLocked(s *slot[K, V, J]) {
 
 // grantLocked lets the first waiting writer of the slot begin, if nothing is in its way.
 func (sh *shard[K, V, J]) grantLocked(s *slot[K, V, J]) {
-	if s.writing || sh.gated || len(s.waiting) == 0 {
+	if s.writing || sh.gates > 0 || len(s.waiting) == 0 {
 		return
 	}
 	s.writing = true
@@ -69,34 +75,45 @@ func (g *Group[K, V, J]) EndTurn(t *Turn[K]) {
 	sh.tidyLocked(s)
 }
 
-// stop keeps every write from beginning and waits for those that have begun; they are bounded by
-// the storage timeout. Only one caller at a time is let in, until resume. Visit is called with each
-// shard that is stopped, under the shard's lock.
-func (g *Group[K, V, J]) stop(visit func(*shard[K, V, J])) {
-	g.exclusive <- struct{}{}
-	var busy []chan struct{}
+// halt names the writes that were in progress when new ones were stopped.
+type halt []<-chan struct{}
+
+// halt keeps new writes from beginning until resume, without waiting for those that have begun. Visit is
+// called with each shard, under the shard's lock.
+func (g *Group[K, V, J]) halt(visit func(*shard[K, V, J])) (busy halt) {
 	for i := range g.shards {
 		sh := &g.shards[i]
 		sh.mu.Lock()
-		sh.gated = true
+		sh.gates++
 		visit(sh)
 		if sh.writing > 0 {
-			sh.drained = make(chan struct{})
+			if sh.drained == nil {
+				sh.drained = make(chan struct{})
+			}
 			busy = append(busy, sh.drained)
 		}
 		sh.mu.Unlock()
 	}
+	return busy
+}
+
+// alone runs f when the writes that had begun have ended, and nobody else is running something so. They
+// are bounded by the storage timeout. F may panic.
+func (g *Group[K, V, J]) alone(busy halt, f func()) {
 	for _, drained := range busy {
 		<-drained
 	}
+	g.exclusive <- struct{}{}
+	defer func() { <-g.exclusive }()
+	f()
 }
 
-// resume lets writes begin again, in their order.
+// resume takes back one halt, and lets writes begin again, in their order, after the last one.
 func (g *Group[K, V, J]) resume(visit func(*shard[K, V, J])) {
 	for i := range g.shards {
 		sh := &g.shards[i]
 		sh.mu.Lock()
-		sh.gated = false
+		sh.gates--
 		sh.version.Add(1)
 		visit(sh)
 		for _, s := range sh.slots {
@@ -105,14 +122,12 @@ func (g *Group[K, V, J]) resume(visit func(*shard[K, V, J])) {
 		}
 		sh.mu.Unlock()
 	}
-	<-g.exclusive
 }
 
-// Exclusively runs f while no write of any key is in progress; those that want to begin wait. F may
-// panic.
+// Exclusively runs f while no write of any key is in progress; those that want to begin wait. F may panic.
 func (g *Group[K, V, J]) Exclusively(f func()) {
 	nothing := func(*shard[K, V, J]) {}
-	g.stop(nothing)
+	busy := g.halt(nothing)
 	defer g.resume(nothing)
-	f()
+	g.alone(busy, f)
 }

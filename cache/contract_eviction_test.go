@@ -1,0 +1,241 @@
+package cache_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/memoize-go/memoize/cache"
+	"github.com/memoize-go/memoize/eviction"
+	"github.com/memoize-go/memoize/storage"
+)
+
+func TestC28_AtMostCapacityEntriesAtRest(t *testing.T) {
+	for name, strategy := range map[string]func(int) eviction.Strategy[string]{
+		"LeastRecentlyUpdated": func(n int) eviction.Strategy[string] { return eviction.NewLeastRecentlyUpdated[string](n) },
+		"LeastRecentlyUsed":    func(n int) eviction.Strategy[string] { return eviction.NewLeastRecentlyUsed[string](n) },
+		"SIEVE":                func(n int) eviction.Strategy[string] { return eviction.NewSIEVE[string](n) },
+		"S3FIFO":               func(n int) eviction.Strategy[string] { return eviction.NewS3FIFO[string](n) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, capacity := range []int{1, 3, 10} {
+				t.Run(fmt.Sprint(capacity), func(t *testing.T) {
+					onEach(t, func(t *testing.T, r *rig) {
+						c := r.open(t, cache.WithEviction(strategy(capacity)))
+						for n := range 25 {
+							get(t, c, fmt.Sprint("k", n), 1)
+							settle(t, c)
+							if got, want := len(r.held()), min(n+1, capacity); got != want {
+								t.Errorf("%d entries after %d keys, want %d", got, n+1, want)
+							}
+						}
+						var wg sync.WaitGroup
+						for n := range 60 {
+							wg.Go(func() {
+								key := fmt.Sprint("k", n%30)
+								if n%3 == 0 {
+									mustSet(t, c, key, 50)
+								} else if _, err := c.Get(t.Context(), key); err != nil {
+									t.Error(err)
+								}
+							})
+						}
+						wg.Wait()
+						settle(t, c)
+						if got := len(r.held()); got != capacity {
+							t.Errorf("%d entries at rest, want %d", got, capacity)
+						}
+						if s := c.Stats(); s.Evictions == 0 || s.Evictions != uint64(r.events.count(cache.Evicted)) {
+							t.Errorf("%d evictions counted, %d reported", s.Evictions, r.events.count(cache.Evicted))
+						}
+					})
+				})
+			}
+		})
+	}
+}
+
+// While n flights and Sets are at work, n more.
+func TestC28_AtMostCapacityAndWhatIsAtWork(t *testing.T) {
+	on(t, staged, func(t *testing.T, r *rig) {
+		const capacity = 2
+		c := r.open(t, cache.WithCapacity(capacity))
+		for _, key := range []string{"a", "b"} {
+			mustSet(t, c, key, 50)
+		}
+		write, release := r.gate(), r.gate()
+		r.faulty.on(onOffer, blockOn(write))
+		r.faulty.on(onRelease, blockOn(release))
+		for n := range 3 {
+			get(t, c, fmt.Sprint("loaded", n), 1)
+			goSet(t, c, fmt.Sprint("set", n), 50)
+		}
+		synctest.Wait()
+		if got := len(r.held()); got != capacity {
+			t.Errorf("%d entries before the writes, want %d", got, capacity)
+		}
+		r.openGate(write)
+		synctest.Wait()
+		if got := len(r.held()); got != capacity+6 {
+			t.Errorf("%d entries while nothing is released, want %d", got, capacity+6)
+		}
+		r.openGate(release)
+		settle(t, c)
+		if got := len(r.held()); got != capacity {
+			t.Errorf("%d entries at rest, want %d", got, capacity)
+		}
+	})
+}
+
+// For real, without a bubble: eight goroutines that write as fast as they can never see more than eight entries too many.
+func TestC28_BoundHoldsUnderLoad(t *testing.T) {
+	const capacity, writers = 16, 8
+	memory := storage.NewMemory[int, int]()
+	c := open(t, func(_ context.Context, key int) (int, error) { return key, nil },
+		cache.WithStorage(memory), cache.WithCapacity(capacity))
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for n := range 2000 {
+				mustSet(t, c, w*2000+n, n)
+				if got := memory.Len(); got > capacity+writers {
+					t.Errorf("%d entries, want at most %d", got, capacity+writers)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	settle(t, c)
+	if got := memory.Len(); got != capacity {
+		t.Errorf("%d entries at rest, want %d", got, capacity)
+	}
+}
+
+func TestC28_FailedReleaseIsRetriedWithTheNextWrite(t *testing.T) {
+	for name, f := range map[string]fault[string]{"error": failWith(errStore), "panic": goBoom, "hangs": nil} {
+		t.Run(name, func(t *testing.T) {
+			on(t, staged, func(t *testing.T, r *rig) {
+				s := newStrict(t, 2)
+				c := r.open(t, cache.WithEviction[string](s))
+				fails, gate := f, r.gate()
+				if name == "hangs" {
+					fails = func(context.Context, string) error {
+						<-gate
+						return errStore
+					}
+				}
+				mustSet(t, c, "a", 50)
+				mustSet(t, c, "b", 50)
+				r.faulty.on(onRelease, fails)
+				for n := range 4 {
+					mustSet(t, c, fmt.Sprint("c", n), 50)
+					if name == "hangs" {
+						r.advance(time.Second)
+					}
+				}
+				synctest.Wait()
+				held := r.held()
+				if len(held) != 6 {
+					t.Errorf("the storage holds %v, want all 6", held)
+				}
+				s.agrees(t, r) // nothing is lost from the books
+				if n := c.Stats().Evictions; n != 0 {
+					t.Errorf("%d evictions, though nothing was released", n)
+				}
+
+				r.faulty.on(onRelease, nil)
+				mustSet(t, c, "last", 60)
+				settle(t, c)
+				s.agrees(t, r)
+				if held := r.held(); len(held) != 2 || held["last"] != 60 {
+					t.Errorf("the storage holds %v, want the last and one more", held)
+				}
+				if n := c.Stats().Evictions; n != 5 {
+					t.Errorf("%d evictions, want 5", n)
+				}
+			})
+		})
+	}
+}
+
+// The release of one key hangs: no call that is not about that key's entry waits for it.
+func TestC28_StuckReleaseDelaysNoCall(t *testing.T) {
+	on(t, staged, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithCapacity(1), cache.WithStorageTimeout(cache.Forever))
+		mustSet(t, c, "victim", 50)
+		gate := r.gate()
+		r.faulty.on(onRelease, blockOn(gate, "victim"))
+		mustSet(t, c, "a", 50) // does not wait for its victim
+		get(t, c, "a", 50)
+		get(t, c, "b", 1)
+		get(t, c, "c", 1)
+		mustSet(t, c, "d", 50)
+		refreshes(t, c, "a", 1)
+		mustInvalidate(t, c, "b")
+		peeks(t, c, "nothing", 0)
+		if _, err := c.Get(t.Context(), "victim"); err != nil {
+			t.Errorf("Get of the victim: %v", err)
+		}
+		refreshes(t, c, "victim", r.source.count("victim")+1) // answered before it is written
+		if err := c.Reconfigure(cache.WithTimeout(time.Minute)); err != nil {
+			t.Error(err)
+		}
+		r.openGate(gate)
+		settle(t, c)
+		if held := r.held(); len(held) != 1 {
+			t.Errorf("the storage holds %v, want one key", held)
+		}
+	})
+}
+
+func TestC28_EvictionDoesNotCancelTheLoad(t *testing.T) {
+	onEach(t, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithCapacity(1))
+		get(t, c, "a", 1)
+		settle(t, c)
+		r.source.hold("a")
+		r.advance(updateAfter)
+		get(t, c, "a", 1) // stale, and its refresh is running
+		l := r.source.nth(t, "a", 2)
+		forced := goRefresh(t.Context(), c, "a")
+		waits(t, forced)
+		get(t, c, "b", 1)
+		settleAll := asyncErr(func() error { return c.Wait(t.Context()) })
+		synctest.Wait()
+		if _, ok := r.held()["a"]; ok {
+			t.Fatal("a was not evicted")
+		}
+		if l.ctx.Err() != nil {
+			t.Errorf("the load was cancelled: %v", l.ctx.Err())
+		}
+		late := goGet(t.Context(), c, "a") // joins
+		waits(t, late)
+		r.source.began(t, "a", 2)
+		r.source.returns(l, 2)
+		wants(t, late, 2)
+		r.source.returns(r.source.nth(t, "a", 3), 3)
+		wants(t, forced, 3)
+		wantNil(t, "Wait", settleAll)
+		wantHeld(t, r, map[string]int{"a": 3})
+	})
+}
+
+// A storage that bounds itself keeps its entries.
+func TestC28_NoneNamesNoVictim(t *testing.T) {
+	onEach(t, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithEviction(eviction.None[string]()))
+		want := map[string]int{}
+		for n := range 50 {
+			key := fmt.Sprint(n)
+			get(t, c, key, 1)
+			want[key] = 1
+		}
+		settle(t, c)
+		wantHeld(t, r, maps.Clone(want))
+	})
+}
