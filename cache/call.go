@@ -71,12 +71,12 @@ func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], lim
 	return reason, true
 }
 
-// mutate runs op, a call that changes the storage, within the storage timeout.
-func (e *engine[A, K, V]) mutate(caller context.Context, s *settings[A, K, V], op func(context.Context) error) (err error, givenUp bool) {
+// mutate runs op, a call that changes the storage or lists it, within the storage timeout.
+func (e *engine[A, K, V]) mutate(caller context.Context, s *settings[A, K, V], op func(context.Context) error, late func(error)) (err error, givenUp bool) {
 	if s.store.memory != nil {
 		return op(caller), false
 	}
-	return e.call(caller, s, s.storageTimeout, nil, op, nil)
+	return e.call(caller, s, s.storageTimeout, nil, op, late)
 }
 
 // lookup reads a local storage.

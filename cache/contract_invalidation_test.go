@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/memoize-go/memoize/cache"
+	"github.com/memoize-go/memoize/storage"
 )
 
 func TestC21_InvalidateDuringLoad(t *testing.T) {
@@ -765,6 +766,95 @@ func TestC23_InvalidateAllWithEndedCtxTakesEffect(t *testing.T) {
 	})
 }
 
+// pausingLookup is a local storage whose reads a test can hold up when they have been made.
+type pausingLookup struct {
+	*localStorage[string, int]
+	pause func()
+}
+
+func (s pausingLookup) Lookup(key string) *storage.Entry[int] {
+	entry := s.localStorage.Lookup(key)
+	s.pause()
+	return entry
+}
+
+// The call of Invalidate has returned because its ctx had ended, and the deletion goes on. A call that starts then has read the old entry when the deletion ends:
+// it must refuse it though there is nothing left to be refused.
+func TestC23_ReadDuringWhichTheDeletionEnds(t *testing.T) {
+	for name, ask := range map[string]func(t *testing.T, r *rig) (int, error){
+		"Get": func(t *testing.T, r *rig) (int, error) { return r.cache.Get(t.Context(), "k") },
+		"Peek": func(t *testing.T, r *rig) (int, error) {
+			v, _ := r.cache.Peek(t.Context(), "k")
+			return v, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			on(t, staged, func(t *testing.T, r *rig) {
+				deletion, read := r.gate(), r.gate()
+				var paused atomic.Bool
+				pause := func() {
+					if paused.Load() {
+						<-read
+					}
+				}
+				if r.sort == inLocal {
+					r.store = pausingLookup{r.store.(*localStorage[string, int]), pause}
+				} else {
+					r.faulty.onceDone(onGet, func(context.Context, string) error {
+						pause()
+						return nil
+					})
+				}
+				c := r.open(t)
+				mustSet(t, c, "k", 50)
+				settle(t, c)
+				r.faulty.on(onInvalidate, blockOn(deletion))
+				ended, cancel := context.WithCancel(t.Context())
+				cancel()
+				if err := c.Invalidate(ended, "k"); !errors.Is(err, context.Canceled) {
+					t.Fatalf("Invalidate: %v", err)
+				}
+				synctest.Wait()
+				paused.Store(true)
+				call := async(func() (int, error) { return ask(t, r) })
+				waits(t, call)
+				paused.Store(false)
+				r.openGate(deletion)
+				synctest.Wait()
+				r.openGate(read)
+				if got, err := call.result(t); got == 50 || err != nil {
+					t.Errorf("%s = %v, %v: the value from before", name, got, err)
+				}
+			})
+		})
+	}
+}
+
+// With a foreign strategy not even the removal from a Memory is done on the caller's goroutine.
+func TestC23_InvalidateWithEndedCtxAndForeignStrategy(t *testing.T) {
+	for what, invalidate := range map[string]func(*rig, context.Context) error{
+		"Invalidate":    func(r *rig, ctx context.Context) error { return r.cache.Invalidate(ctx, "k") },
+		"InvalidateAll": func(r *rig, ctx context.Context) error { return r.cache.InvalidateAll(ctx) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			onEach(t, func(t *testing.T, r *rig) {
+				ended, cancel := context.WithCancel(t.Context())
+				cancel()
+				s := newStrict(t, 2)
+				c := r.open(t, cache.WithEviction[string](s))
+				for n := range 20 { // whether it is seen depends on the scheduler
+					get(t, c, "k", n+1)
+					settle(t, c)
+					_ = invalidate(r, ended)
+					peeks(t, c, "k", 0)
+					settle(t, c)
+				}
+				s.agrees(t, r)
+			})
+		})
+	}
+}
+
 func TestC23_InvalidateAllWithoutClearerIsUnsupportedAndRefuses(t *testing.T) {
 	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
 		c := r.open(t, cache.WithCapacity(10))
@@ -901,6 +991,29 @@ func mustInvalidateOr(t *testing.T, c *cache.Cache[string, int], fail bool) {
 	if err := c.Invalidate(t.Context(), "k"); (err != nil) != fail {
 		t.Fatalf("Invalidate: %v", err)
 	}
+}
+
+// A load that begins at the very instant of a Set whose write then fails is from after it, too.
+func TestC23_LoadAtTheInstantOfASetThatFails(t *testing.T) {
+	on(t, staged, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		gate := r.gate()
+		r.faulty.on(onOffer, func(context.Context, string) error {
+			<-gate
+			return errStore
+		})
+		set := goSet(t, c, "k", 50)
+		waits(t, set)
+		refreshed := goRefresh(t.Context(), c, "k")
+		wants(t, refreshed, 1)
+		r.faulty.on(onOffer, nil)
+		r.openGate(gate)
+		fails(t, set, errStore)
+		settle(t, c)
+		wantHeld(t, r, map[string]int{"k": 1})
+		get(t, c, "k", 1)
+		r.source.began(t, "k", 1)
+	})
 }
 
 // Two invalidations at one instant, both with a deletion that fails, and a load between them: its entry is refused by the second.
@@ -1091,7 +1204,7 @@ func agreeAfterStorm(t *testing.T, r *rig, trouble string, seed uint64) {
 }
 
 // wantAlternation checks that each write of a key was told to the strategy before the next write of that key began. The removal of what is not
-// there may be told or not.
+// there may be told or not, and a victim that was not released after all is told of again.
 func wantAlternation(t *testing.T, j *journal) {
 	t.Helper()
 	telling := map[string]string{"offer": "written", "release": "released", "invalidate": "released"}
@@ -1103,6 +1216,7 @@ func wantAlternation(t *testing.T, j *journal) {
 			switch {
 			case word == owed:
 				owed = ""
+			case word == "written" && owed == "" && held:
 			case telling[word] != "" && (owed == "" || owed == "released" && !held):
 				owed, held = telling[word], held || word == "offer"
 			default:
@@ -1117,6 +1231,28 @@ func wantAlternation(t *testing.T, j *journal) {
 			t.Errorf("the last write of %q was not told: want %q", key, owed)
 		}
 	}
+}
+
+// A write that was given up on and lands late is in the books from then on, and counts for the capacity.
+func TestC24_LateWriteIsTold(t *testing.T) {
+	on(t, staged, func(t *testing.T, r *rig) {
+		s := newStrict(t, 1)
+		c := r.open(t, cache.WithEviction[string](s))
+		gate := r.gate()
+		r.faulty.on(onOffer, blockOn(gate, "late"))
+		get(t, c, "late", 1)
+		r.advance(time.Second)
+		settle(t, c)
+		s.agrees(t, r)
+		mustSet(t, c, "k", 50)
+		r.openGate(gate)
+		settle(t, c)
+		synctest.Wait()
+		s.agrees(t, r)
+		if held := r.held(); len(held) != 1 {
+			t.Errorf("the storage holds %v, want one key", held)
+		}
+	})
 }
 
 // A victim that was invalidated while it waited for its turn must not come back into the books because its release failed.

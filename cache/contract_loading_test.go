@@ -33,14 +33,15 @@ func TestC01_FreshHitOnlyReads(t *testing.T) {
 		if r.faulty != nil {
 			offered = r.faulty.count(onOffer)
 		}
-		goroutines := runtime.NumGoroutine()
+		synctest.Wait()
+		goroutines := bubbleGoroutines()
 
 		r.advance(updateAfter - 1)
 		for range 100 {
 			get(t, c, "k", 1)
 		}
 		synctest.Wait()
-		if n := runtime.NumGoroutine(); n > goroutines {
+		if n := bubbleGoroutines(); n > goroutines {
 			t.Errorf("%d goroutines after hits, %d before", n, goroutines)
 		}
 		if hasTimer(r.clock) {
@@ -65,13 +66,13 @@ func TestC01_LocalHitStartsNothing(t *testing.T) {
 		var goroutines, timers int
 		watch := &watchedClock{FakeClock: r.clock}
 		r.cache = open(t, r.source.load, cache.WithClock(watch), cache.WithStorage(r.store), cache.WithPostprocess(processorFunc[int](func(v int) int {
-			goroutines = runtime.NumGoroutine()
+			goroutines = bubbleGoroutines()
 			return v
 		})))
 		get(t, r.cache, "k", 1)
 		settle(t, r.cache)
 		synctest.Wait()
-		before := runtime.NumGoroutine()
+		before := bubbleGoroutines()
 		watch.timers.Store(0)
 
 		get(t, r.cache, "k", 1)

@@ -902,7 +902,8 @@ func TestC15_QueuedLoadStartsUponInvalidation(t *testing.T) {
 	}
 }
 
-// A load that has ended, and whose value is still being written, began too early for a Refresh.
+// A load that has ended, and whose value is still being written, began too early for a Refresh. The next one does not wait for the write,
+// and its value lands last.
 func TestC15_RefreshDuringTheWrite(t *testing.T) {
 	on(t, []sort{inLocal, inRemote}, func(t *testing.T, r *rig) {
 		c := r.open(t, cache.WithStorageTimeout(cache.Forever))
@@ -910,12 +911,40 @@ func TestC15_RefreshDuringTheWrite(t *testing.T) {
 		r.faulty.on(onOffer, func(context.Context, string) error { <-g; return nil })
 		get(t, c, "k", 1)
 		forced := goRefresh(t.Context(), c, "k")
-		waits(t, forced)
-		get(t, c, "k", 1)
-		r.openGate(g)
 		wants(t, forced, 2)
 		get(t, c, "k", 2)
+		r.openGate(g)
+		settle(t, c)
+		get(t, c, "k", 2)
 		r.source.began(t, "k", 2)
+	})
+}
+
+// The load has ended and waits for its turn to write, behind a write that is slow. What supersedes it meanwhile keeps it from writing at all.
+func TestC15_SupersededBeforeItsWrite(t *testing.T) {
+	on(t, []sort{inLocal, inRemote}, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithStorageTimeout(cache.Forever))
+		g := r.gate()
+		var written []int
+		r.faulty.on(onOffer, func(context.Context, string) error { <-g; return nil })
+		r.faulty.onceDone(onOffer, func(context.Context, string) error {
+			written = append(written, r.held()["k"])
+			return nil
+		})
+		set := asyncErr(func() error { return c.Set(t.Context(), "k", 50) })
+		waits(t, set)
+		forced := goRefresh(t.Context(), c, "k")
+		wants(t, forced, 1)
+		gone := asyncErr(func() error { return c.Invalidate(t.Context(), "k") })
+		waits(t, gone)
+		r.openGate(g)
+		settle(t, c)
+		if diff := cmp.Diff([]int{50}, written); diff != "" {
+			t.Errorf("what was written differs (-want +got):\n%s", diff)
+		}
+		if len(r.held()) > 0 {
+			t.Errorf("after Invalidate the storage holds %v", r.held())
+		}
 	})
 }
 

@@ -659,21 +659,21 @@ func TestC11_WaitersHaveNoGoroutineOfOurs(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		r.source.hold("k")
-		before := runtime.NumGoroutine()
+		before := bubbleGoroutines()
 		var waiters []*call[int]
 		for range callers {
 			waiters = append(waiters, goGet(t.Context(), c, "k"))
 		}
 		// Returns only if all of them are blocked on channels: a goroutine that waits for a mutex does not count as blocked.
 		synctest.Wait()
-		if n := runtime.NumGoroutine() - before - callers; n > 2 {
+		if n := bubbleGoroutines() - before - callers; n > 2 {
 			t.Errorf("%d callers of Get cost %d goroutines of the cache, want at most 2", callers, n)
 		}
 		for range callers {
 			waiters = append(waiters, goRefresh(t.Context(), c, "k"))
 		}
 		synctest.Wait()
-		if n := runtime.NumGoroutine() - before - 2*callers; n > 2 {
+		if n := bubbleGoroutines() - before - 2*callers; n > 2 {
 			t.Errorf("%d callers of Get and as many of Refresh cost %d goroutines of the cache, want at most 2", callers, n)
 		}
 		for _, w := range waiters {
@@ -688,13 +688,13 @@ func TestC11_WaitersForALookupHaveNoGoroutineOfOurs(t *testing.T) {
 		c := r.open(t)
 		g := r.gate()
 		r.faulty.on(onGet, func(context.Context, string) error { <-g; return nil })
-		before := runtime.NumGoroutine()
+		before := bubbleGoroutines()
 		var waiters []*call[int]
 		for range callers {
 			waiters = append(waiters, goGet(t.Context(), c, "k"))
 		}
 		synctest.Wait()
-		if n := runtime.NumGoroutine() - before - callers; n > 2 {
+		if n := bubbleGoroutines() - before - callers; n > 2 {
 			t.Errorf("%d callers cost %d goroutines of the cache, want at most 2: the flight and its storage call", callers, n)
 		}
 		r.openGate(g)

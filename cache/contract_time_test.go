@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,29 +20,24 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// jumpyClock is the time package with a wall clock that can be set, as an administrator or a time server does.
+// jumpyClock is a fake clock whose readings have a monotonic part, as those of the time package, and whose wall clock can be set, as an administrator or a
+// time server does.
 type jumpyClock struct {
-	clockwork.Clock
-	mu   sync.Mutex
-	jump time.Duration // in whole seconds
+	*clockwork.FakeClock
+	base time.Time // of the time package, outside of any bubble: there its readings have no monotonic part
+	jump atomic.Int64
 }
 
 func (c *jumpyClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return withWallSet(time.Now(), c.jump)
+	return withWallSet(c.base.Add(c.FakeClock.Since(epoch)), time.Duration(c.jump.Load()))
 }
 
 func (c *jumpyClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-func (c *jumpyClock) set(jump time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.jump = jump
-}
+func (c *jumpyClock) Until(t time.Time) time.Duration { return t.Sub(c.Now()) }
 
-// withWallSet returns t with another wall clock reading and the same monotonic one, which package time offers no way to make. While a Time has both,
-// its first word holds the wall clock's seconds from bit 30 on.
+// withWallSet returns t with its wall clock set by whole seconds and the monotonic reading as it was, which package time offers no
+// way to make. While a Time has both, its first word holds the wall clock's seconds from bit 30 on.
 func withWallSet(t time.Time, jump time.Duration) time.Time {
 	word := (*uint64)(unsafe.Pointer(&t))
 	*word += uint64(int64(jump/time.Second) << 30)
@@ -51,41 +47,40 @@ func withWallSet(t time.Time, jump time.Duration) time.Time {
 func TestC29_AgesDoNotJumpWithTheWallClock(t *testing.T) {
 	for name, jump := range map[string]time.Duration{"forward": 1000 * time.Hour, "backward": -1000 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				clock := &jumpyClock{Clock: clockwork.NewRealClock()}
-				now := time.Now()
-				if set := withWallSet(now, jump); set.Sub(now) != 0 || set.Round(0).Sub(now.Round(0)) != jump {
-					t.Fatalf("setting the wall clock by %v moved it by %v, and the monotonic one by %v",
-						jump, set.Round(0).Sub(now.Round(0)), set.Sub(now))
+			base := time.Now()
+			if set := withWallSet(base, jump); set.Sub(base) != 0 || set.Round(0).Sub(base.Round(0)) != jump {
+				t.Fatalf("setting the wall clock by %v moved it by %v, and the monotonic one by %v",
+					jump, set.Round(0).Sub(base.Round(0)), set.Sub(base))
+			}
+			onEach(t, func(t *testing.T, r *rig) {
+				clock := &jumpyClock{FakeClock: r.clock, base: base}
+				c := r.open(t)
+				if err := c.Reconfigure(cache.WithClock(clock)); err != nil {
+					t.Fatal(err)
 				}
-				loads := 0
-				c := open(t, func(context.Context, string) (int, error) {
-					loads++
-					return loads, nil
-				}, cache.WithClock(clock))
 				get(t, c, "k", 1)
 				settle(t, c)
-				clock.set(jump)
+				clock.jump.Store(int64(jump))
 				get(t, c, "k", 1)
-				time.Sleep(updateAfter - 1)
+				r.advance(updateAfter - 1)
 				get(t, c, "k", 1)
 				settle(t, c)
-				if loads != 1 {
-					t.Errorf("%d loads before the entry is stale", loads)
-				}
-				time.Sleep(1)
+				r.source.began(t, "k", 1)
+				r.advance(1)
 				get(t, c, "k", 1) // stale
 				settle(t, c)
 				get(t, c, "k", 2)
-				clock.set(-jump)
-				time.Sleep(expireAfter - 1)
+				clock.jump.Store(int64(-jump))
+				r.advance(expireAfter - 1)
 				get(t, c, "k", 2)
 				settle(t, c)
 				get(t, c, "k", 3)
-				clock.set(0)
-				time.Sleep(expireAfter)
+				mustInvalidate(t, c, "k")
+				clock.jump.Store(0)
 				get(t, c, "k", 4)
 				settle(t, c)
+				r.advance(expireAfter)
+				get(t, c, "k", 5)
 			})
 		})
 	}
@@ -245,6 +240,7 @@ func TestC30_GivenClockIsTheOnlySourceOfTime(t *testing.T) {
 		waits(t, slow)
 		r.advance(1)
 		fails(t, slow, cache.ErrLoadTimeout)
+		r.source.returns(l, 0)
 		r.source.unhold()
 
 		// Backoff.

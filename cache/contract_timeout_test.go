@@ -580,3 +580,18 @@ func TestC18_LookupCountsAgainstTheLock(t *testing.T) {
 		fails(t, w, cache.ErrUpdateLockTimeout)
 	})
 }
+
+// A write that never returns keeps the key no longer than the lock does, either: whoever asks for a later load gets it, or an error.
+func TestC18_HangingWriteDoesNotHoldTheKey(t *testing.T) {
+	on(t, []sort{inLocal, inRemote}, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithStorageTimeout(cache.Forever), cache.WithUpdateLockTimeout(time.Minute))
+		g := r.gate()
+		r.faulty.on(onOffer, func(context.Context, string) error { <-g; return nil })
+		get(t, c, "k", 1)
+		forced := goRefresh(t.Context(), c, "k")
+		r.advance(time.Minute)
+		if forced.waiting() {
+			t.Error("a Refresh behind a hanging write is still waiting when the update lock has timed out")
+		}
+	})
+}

@@ -23,6 +23,7 @@ type engine[A any, K comparable, V any] struct {
 	counters *counters
 	target   invalidation.Target[A] // the cache itself
 
+	named         atomic.Uint64 // victims so far, to tell what came first: naming one or storing it again
 	reconfiguring chan struct{} // holds a token while a Reconfigure is at work
 }
 
@@ -103,8 +104,11 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	if s.store.local == nil {
 		return e.getShared(ctx, s, args, key)
 	}
+	if e.group.Fenced() {
+		return e.getLocal(ctx, s, args, key)
+	}
 	entry := e.lookup(s, key)
-	if entry == nil || e.group.Fenced() {
+	if entry == nil {
 		return e.getLocal(ctx, s, args, key)
 	}
 	bound, exact := s.clock.Bound()
@@ -117,6 +121,11 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 // due reports whether the entry is no longer fresh.
 func due[V any](entry *storage.Entry[V], now time.Time) bool {
 	return entry.Stale(now) || entry.Expired(now)
+}
+
+// usable reports whether there is an entry that is neither expired nor refused for its age.
+func usable[V any](entry *storage.Entry[V], floor, now time.Time) bool {
+	return entry != nil && !entry.Expired(now) && (floor.IsZero() || entry.Created().After(floor))
 }
 
 // hit answers with a fresh entry.
@@ -142,7 +151,7 @@ func (e *engine[A, K, V]) handOut(s *settings[A, K, V], key K, entry *storage.En
 		s.strategy.MarkRead(key, entry.Mark())
 	default:
 		if err := s.strategy.readForeign(key, entry.Mark()); err != nil {
-			e.booked(s, key, err)
+			e.strategyFailed(s, key, err)
 		}
 	}
 	return s.process(entry.Value)
@@ -163,9 +172,10 @@ func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], ar
 	}
 	for {
 		version := e.group.Version(key)
+		floor := e.group.Floor(key, s.clock.Now())
 		entry := e.lookup(s, key)
 		now := s.clock.Now()
-		if entry != nil && !entry.Expired(now) && !(e.group.Fenced() && e.group.Refuses(key, entry, now)) {
+		if usable(entry, floor, now) {
 			if !entry.Stale(now) {
 				return e.hit(s, key, entry), nil
 			}
@@ -265,39 +275,44 @@ func (e *engine[A, K, V]) peek(ctx context.Context, args A) (V, bool) {
 	if err != nil {
 		return zero, false
 	}
-	var entry *storage.Entry[V]
-	if s.store.local != nil {
+	floor := e.group.Floor(key, s.clock.Now())
+	entry := e.group.Pending(key)
+	switch {
+	case entry != nil:
+	case s.store.local != nil:
 		entry = e.lookup(s, key)
-	} else {
-		entry = e.read(ctx, s, key)
+	default:
+		entry = e.peekShared(ctx, s, key)
 	}
-	if entry == nil {
-		return zero, false
-	}
-	now := s.clock.Now()
-	if entry.Expired(now) || e.group.Fenced() && e.group.Refuses(key, entry, now) {
+	if !usable(entry, floor, s.clock.Now()) {
 		return zero, false
 	}
 	return s.process(entry.Value), true
 }
 
-// read asks a storage that is not local, for one caller.
-func (e *engine[A, K, V]) read(ctx context.Context, s *settings[A, K, V], key K) *storage.Entry[V] {
+// peekShared asks a storage that is not local, for one caller.
+func (e *engine[A, K, V]) peekShared(ctx context.Context, s *settings[A, K, V], key K) *storage.Entry[V] {
 	if ctx.Err() != nil || !e.group.Begin() {
 		return nil
 	}
 	defer e.group.End()
 	began := s.clock.Now()
+	entry, err := e.read(ctx, s, key, ctx.Done())
+	if err != nil && ctx.Err() == nil {
+		e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: get: %w", err))
+	}
+	return entry
+}
+
+// read asks a storage that is not local, until giveUp is closed.
+func (e *engine[A, K, V]) read(ctx context.Context, s *settings[A, K, V], key K, giveUp <-chan struct{}) (*storage.Entry[V], error) {
 	var entry *storage.Entry[V]
-	err, _ := e.call(ctx, s, s.storageTimeout, ctx.Done(), func(ctx context.Context) (err error) {
+	err, _ := e.call(ctx, s, s.storageTimeout, giveUp, func(ctx context.Context) (err error) {
 		entry, err = s.store.Get(ctx, key)
 		return err
 	}, nil)
 	if err != nil {
-		if ctx.Err() == nil {
-			e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: get: %w", err))
-		}
-		return nil
+		return nil, err
 	}
-	return entry
+	return entry, nil
 }

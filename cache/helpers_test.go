@@ -1,11 +1,13 @@
 package cache_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -673,6 +675,16 @@ func (r *recorder) all(kinds ...cache.EventKind) []cache.Event {
 // count returns the number of events of a kind.
 func (r *recorder) count(kind cache.EventKind) int { return len(r.all(kind)) }
 
+// failure returns the error of the only event of a kind.
+func (r *recorder) failure(t *testing.T, kind cache.EventKind) error {
+	t.Helper()
+	events := r.all(kind)
+	if len(events) != 1 {
+		t.Fatalf("%d events %q, want 1", len(events), kind)
+	}
+	return events[0].Err
+}
+
 // forget drops the events so far.
 func (r *recorder) forget() {
 	r.mu.Lock()
@@ -708,6 +720,18 @@ func (l *logRecorder) messages() []string {
 		texts = append(texts, record.Message)
 	}
 	return texts
+}
+
+// bubbleGoroutines returns the number of goroutines in a bubble. It does not count those of the runtime, which come and go with the garbage collector.
+func bubbleGoroutines() int {
+	dump := make([]byte, 1<<20)
+	for {
+		n := runtime.Stack(dump, true)
+		if n < len(dump) {
+			return bytes.Count(dump[:n], []byte(", synctest bubble "))
+		}
+		dump = make([]byte, 2*len(dump))
+	}
 }
 
 // processorFunc is a function as a postprocess.Processor.

@@ -36,8 +36,8 @@ type attempt[K comparable, V any] struct {
 
 	landed  bool            // the result has been claimed, by whomever
 	turn    *flight.Turn[K] // to write; nil: nothing to write
-	entry   *storage.Entry[V]
-	written flight.Written
+	written flight.Written[V]
+	evicts  bool // something may have been written
 }
 
 // stop ends what the load function was given.
@@ -70,7 +70,7 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	s := f.Job.settings
 	a.began = s.clock.Now()
 	ctx := newCallContext(f.Job.ctx, a.began, s.timeout)
-	ctx.flight = f
+	ctx.flight, ctx.alone = f, f.Job.background
 	a.end = ctx.end
 	defer a.stop()
 	created, ok := e.group.Start(f, a.began, ctx.end)
@@ -81,6 +81,10 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	limit, late := s.timeLimit(f.Job.began, a.began)
 	a.timer = afterFunc(s.clock, limit, func() { e.overdue(f, a.began, ctx.end, late) })
 	e.report(s, Event{Kind: LoadStarted, Key: f.Key})
+	if ctx.Err() != nil { // it has taken the observer all the time there was
+		a.landed = true
+		return
+	}
 
 	e.counters.running.Add(1)
 	a.loading = true
@@ -131,7 +135,7 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 		return
 	}
 	defer f.Publish() // whatever the observer does
-	if s.store.memory != nil && s.strategy.stock {
+	if s.inline() {
 		// It takes no time, and whoever has got the value finds it in the cache.
 		e.write(f, a)
 	}
@@ -146,7 +150,7 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 // result has to be published.
 func (e *engine[A, K, V]) claim(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], r flight.Result[V], now time.Time) (stands bool) {
 	stands, turn, next := e.group.Claim(f, r, now)
-	a.landed, a.turn, a.entry = true, turn, r.Entry
+	a.landed, a.turn, a.written.Entry = true, turn, r.Entry
 	e.start(next)
 	if a.loading {
 		a.loading = false
@@ -212,6 +216,8 @@ func (e *engine[A, K, V]) holds(f *flight.Flight[K, V, job[A, K, V]]) bool {
 
 // overdue ends a flight whose load has not finished in time.
 func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]], began time.Time, cancel context.CancelCauseFunc, late error) {
+	e.group.Extend() // the load may end before its callers have been answered here
+	defer e.group.End()
 	s := f.Job.settings
 	now := s.clock.Now()
 	r := flight.Result[V]{Started: began, Err: callFailure(f.Key, late)}
@@ -236,47 +242,49 @@ func callFailure(key any, late error) error {
 	return callError(key, late)
 }
 
-// write tells storage and strategy of what a flight has loaded, when it is its turn and the flight is
-// still registered. It does nothing if there is nothing to write, or if it has been done.
+// write tells storage and strategy of what a flight has loaded, when it is its turn and nothing newer has
+// superseded it. It does nothing if there is nothing to write.
 func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
-	if a.turn == nil || a.written.OK {
+	if a.turn == nil {
 		return
 	}
-	a.turn.Wait()
+	var n notes
+	defer func() { n.emit() }()
+	defer e.endWrite(f, a)
+	e.group.Await(a.turn)
 	s := e.settings.Load()
-	if !e.group.Owns(f) || s.store.generation != f.Job.settings.store.generation {
+	if !e.group.IsCurrent(a.turn) || s.store.generation != f.Job.settings.store.generation {
 		return
 	}
-	if a.entry == nil {
-		err := e.remove(f.Job.ctx, s, f.Key)
-		a.written = flight.Written{OK: err == nil, Removed: err == nil}
-		return
-	}
-	err, givenUp := e.offer(f.Job.ctx, s, f.Key, a.entry)
-	a.written = flight.Written{OK: err == nil, GivenUp: givenUp}
-	if err != nil && f.Job.background {
+	if err := e.put(f.Job.ctx, s, f.Key, &a.written, &n); err != nil && f.Job.background {
 		a.written.Backoff = f.Job.settings.refreshBackoff
+	}
+}
+
+// endWrite gives the turn of a flight back.
+func (e *engine[A, K, V]) endWrite(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
+	if a.turn != nil {
+		e.group.EndWrite(a.turn, a.written, f.Job.settings.clock.Now())
+		a.turn, a.evicts = nil, true
 	}
 }
 
 // finish ends a flight.
 func (e *engine[A, K, V]) finish(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
-	now := f.Job.settings.clock.Now()
 	if !a.landed { // the observer or the entry builder has exited the goroutine
 		r := flight.Result[V]{Value: a.value, Started: a.began}
 		if !a.returned || a.err != nil {
 			r.Err = &LoadError{Key: f.Key, Err: ErrLoaderExited}
 		}
-		if e.claim(f, a, r, now) {
+		if e.claim(f, a, r, f.Job.settings.clock.Now()) {
 			f.Publish()
 		}
 	}
-	if a.turn == nil {
-		return
+	if a.turn != nil { // the observer has exited it before the write
+		e.group.Await(a.turn)
+		e.endWrite(f, a)
 	}
-	a.turn.Wait()
-	e.start(e.group.Finish(f, a.turn, a.written, now))
-	if a.written.OK {
+	if a.evicts {
 		e.evict()
 	}
 }

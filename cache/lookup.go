@@ -28,8 +28,10 @@ func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], a
 	if out.Start {
 		go e.look(l)
 	}
-	if err := wait(ctx, l.Done()); err != nil {
-		e.joined(out.Led)
+	if err := wait(ctx, l.Done()); err != nil && (!out.Led || l.Leave()) {
+		if !out.Led {
+			e.joined(false)
+		}
 		var zero V
 		return zero, err
 	}
@@ -61,10 +63,21 @@ func isClosed(done <-chan struct{}) bool {
 // look runs a lookup and, if it ends in a load, that, on a goroutine that is its own.
 func (e *engine[A, K, V]) look(l *flight.Lookup[K, V, job[A, K, V]]) {
 	defer e.group.End()
-	ended := false
+	if start := e.endLookup(l); start != nil {
+		e.fly(start)
+	}
+}
+
+// endLookup runs a lookup, and returns the load that it ends in, if that has to be started.
+func (e *engine[A, K, V]) endLookup(l *flight.Lookup[K, V, job[A, K, V]]) (start *flight.Flight[K, V, job[A, K, V]]) {
+	failure := error(&LoadError{Key: l.Key, Err: ErrLoaderExited}) // if the observer exits the goroutine
 	defer func() {
-		if !ended { // the observer has exited the goroutine
-			e.group.AbortLookup(l, ErrLoaderExited)
+		if failure != nil {
+			e.group.AbortLookup(l, failure)
+		}
+		if !l.Leave() {
+			_, _, _, led := l.Result()
+			e.joined(led)
 		}
 	}()
 	j := l.Job
@@ -77,11 +90,6 @@ func (e *engine[A, K, V]) look(l *flight.Lookup[K, V, job[A, K, V]]) {
 		entry, err = s.store.Get(ctx, l.Key)
 		return err
 	}, nil)
-	if givenUp && limit < s.storageTimeout {
-		ended = true
-		e.group.AbortLookup(l, callError(l.Key, ErrUpdateLockTimeout))
-		return
-	}
 	now := s.clock.Now()
 	var found *storage.Entry[V]
 	if err != nil {
@@ -89,14 +97,15 @@ func (e *engine[A, K, V]) look(l *flight.Lookup[K, V, job[A, K, V]]) {
 	} else {
 		found = entry
 	}
+	if givenUp && limit < s.storageTimeout {
+		failure = callError(l.Key, ErrUpdateLockTimeout)
+		return nil
+	}
 	foreground, background := j, j
 	foreground.absent = true
 	foreground.known = found != nil || err != nil
 	background.background = true
 	background.known = true
-	start := e.group.EndLookup(l, found, now, foreground, background)
-	ended = true
-	if start != nil {
-		e.fly(start)
-	}
+	failure = nil
+	return e.group.EndLookup(l, found, now, foreground, background)
 }

@@ -12,10 +12,11 @@ func (e *engine[A, K, V]) reconfigure(opts []Option) error {
 	e.reconfiguring <- struct{}{}
 	defer func() { <-e.reconfiguring }()
 
-	prev := e.settings.Load()
-	if prev != nil && prev.refuse == ErrClosed {
+	if !e.group.Begin() {
 		return ErrClosed
 	}
+	defer e.group.End()
+	prev := e.settings.Load()
 	var r recorded
 	for i, opt := range opts {
 		if opt == nil {
@@ -53,30 +54,50 @@ func (e *engine[A, K, V]) unbind(s *settings[A, K, V]) {
 // adopt makes the settings the current ones, when the strategy knows what the storage holds.
 func (e *engine[A, K, V]) adopt(prev, next *settings[A, K, V], r *recorded) (err error) {
 	if prev == nil {
-		if err := e.tell(next); err != nil {
-			return err
+		held, err := e.list(next)
+		if err == nil {
+			err = next.tell(held)
 		}
-		e.settings.Store(next)
-		return nil
+		if err == nil {
+			e.settings.Store(next)
+		}
+		return err
 	}
 	restored := prev.store.generation != next.store.generation
 	restrategized := prev.strategy.generation != next.strategy.generation
 	if restrategized && !restored && !next.strategy.bookless && next.store.lister == nil {
 		return fmt.Errorf("cache: WithEviction: storage %T cannot list its entries (method All)", next.store.Storage)
 	}
-	if r.capacity.given {
+	resize := func() error {
+		if !r.capacity.given {
+			return nil
+		}
 		if err := next.strategy.resize(r.capacity.value); err != nil {
 			return fmt.Errorf("cache: WithCapacity: eviction strategy %T: %w", next.strategy.Strategy, err)
 		}
+		return nil
 	}
 	if !restored && !restrategized {
+		if err := resize(); err != nil {
+			return err
+		}
 		return e.swap(prev, next)
 	}
 	e.group.Exclusively(func() {
-		if err = e.tell(next); err == nil {
+		var held []held[K, V]
+		if held, err = e.list(next); err == nil {
+			err = resize()
+		}
+		if err == nil {
+			err = next.tell(held)
+		}
+		if err == nil {
 			err = e.swap(prev, next)
 		}
 	})
+	if restored && err == nil {
+		e.group.ForgetLookups()
+	}
 	return err
 }
 
@@ -89,27 +110,31 @@ func (e *engine[A, K, V]) swap(prev, next *settings[A, K, V]) error {
 	return nil
 }
 
-// tell clears the strategy's books and tells it of what the storage holds.
-func (e *engine[A, K, V]) tell(s *settings[A, K, V]) error {
-	if s.strategy.bookless {
-		return nil
+// held is an entry that a storage held before the strategy knew of it.
+type held[K comparable, V any] struct {
+	key   K
+	entry *storage.Entry[V]
+}
+
+// list returns what the storage holds, if the strategy is to know and the storage can tell.
+func (e *engine[A, K, V]) list(s *settings[A, K, V]) (all []held[K, V], err error) {
+	if s.strategy.bookless || s.store.lister == nil {
+		return nil, nil
 	}
-	type held struct {
-		key   K
-		entry *storage.Entry[V]
-	}
-	var all []held
-	if s.store.lister != nil {
-		err, _ := e.mutate(context.Background(), s, func(context.Context) error {
-			for key, entry := range s.store.lister.All() {
-				all = append(all, held{key, entry})
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("cache: storage %T: listing its entries: %w", s.store.Storage, err)
+	err, _ = e.mutate(context.Background(), s, func(context.Context) error {
+		for key, entry := range s.store.lister.All() {
+			all = append(all, held[K, V]{key, entry})
 		}
+		return nil
+	}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("cache: storage %T: listing its entries: %w", s.store.Storage, err)
 	}
+	return all, nil
+}
+
+// tell clears the strategy's books and tells it of what the storage holds.
+func (s *settings[A, K, V]) tell(all []held[K, V]) error {
 	err := s.strategy.cleared()
 	for i := 0; err == nil && i < len(all); i++ {
 		err = s.strategy.written(all[i].key, markOf(s, all[i].entry))

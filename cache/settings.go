@@ -56,6 +56,10 @@ type settings[A any, K comparable, V any] struct {
 	logger    *slog.Logger
 }
 
+// inline reports whether storage and strategy are ours: they take no time and cannot fail, so that
+// whoever needs them calls them on the spot.
+func (s *settings[A, K, V]) inline() bool { return s.store.memory != nil && s.strategy.stock }
+
 // store is a storage with its abilities.
 type store[K comparable, V any] struct {
 	storage.Storage[K, V]

@@ -4,57 +4,139 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/memoize-go/memoize/internal/flight"
 	"github.com/memoize-go/memoize/storage"
 )
 
-// offer stores an entry and tells the strategy. The caller has the turn of the key.
-func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K, entry *storage.Entry[V]) (err error, givenUp bool) {
+// notes collects what is to be reported when a key's turn has ended: observers are foreign code, and
+// whoever waits for the key, or for all keys, must not wait for them.
+type notes []func()
+
+func (n *notes) add(f func()) { *n = append(*n, f) }
+
+func (n notes) emit() {
+	for _, f := range n {
+		f()
+	}
+}
+
+// failed notes a failed call of the storage.
+func (e *engine[A, K, V]) failed(n *notes, s *settings[A, K, V], key any, began time.Time, what string, err error) {
+	took := s.clock.Since(began)
+	n.add(func() { e.storageFailed(s, key, took, fmt.Errorf("storage: %s: %w", what, err)) })
+}
+
+// booked notes what a strategy did wrong.
+func (e *engine[A, K, V]) booked(n *notes, s *settings[A, K, V], key any, err error) {
+	if err != nil {
+		n.add(func() { e.strategyFailed(s, key, err) })
+	}
+}
+
+func (e *engine[A, K, V]) strategyFailed(s *settings[A, K, V], key any, err error) {
+	e.storageFailed(s, key, 0, fmt.Errorf("eviction strategy %T: %w", s.strategy.Strategy, err))
+}
+
+// put makes the storage hold the entry of w, or nothing if there is none, and says in w how it went. The
+// caller has the turn of the key.
+func (e *engine[A, K, V]) put(ctx context.Context, s *settings[A, K, V], key K, w *flight.Written[V], n *notes) (err error) {
+	if w.Entry != nil {
+		err = e.offer(ctx, s, key, w, n)
+	} else {
+		err = e.remove(ctx, s, key, n)
+	}
+	w.OK = err == nil
+	return err
+}
+
+// offer stores the entry of w and tells the strategy.
+func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K, w *flight.Written[V], n *notes) (err error) {
+	entry := w.Entry
 	if s.store.memory != nil {
 		err = s.store.memory.Offer(ctx, key, entry)
 	} else {
 		began := s.clock.Now()
-		err, givenUp = e.call(ctx, s, s.storageTimeout, nil,
-			func(ctx context.Context) error { return s.store.Offer(ctx, key, entry) },
-			func(err error) { e.landed(s, key, entry, err) })
+		err, w.GivenUp = e.change(ctx, s, key, func(ctx context.Context) error { return s.store.Offer(ctx, key, entry) })
 		if err != nil {
-			defer func() { e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: offer: %w", err)) }()
+			e.failed(n, s, key, began, "offer", err)
 		}
 	}
-	if err == nil || s.store.local != nil && e.lookup(s, key) == entry {
-		e.booked(s, key, s.strategy.written(key, markOf(s, entry)))
+	if err != nil && (s.store.local == nil || e.lookup(s, key) != entry) {
+		return err
 	}
-	return err, givenUp
-}
-
-// landed tells the strategy of an offer that was given up on and has been carried out after all.
-func (e *engine[A, K, V]) landed(offered *settings[A, K, V], key K, entry *storage.Entry[V], err error) {
-	if err != nil {
-		return
+	w.Booked = e.named.Load()
+	unbooked := s.strategy.written(key, markOf(s, entry))
+	if unbooked == nil {
+		return err
 	}
-	turn := e.group.Enqueue(key)
-	turn.Wait()
-	s := e.settings.Load()
-	if s.store.generation == offered.store.generation && (s.store.local == nil || e.lookup(s, key) == entry) {
-		e.booked(s, key, s.strategy.written(key, markOf(s, entry)))
+	// What is in no book would never be evicted.
+	e.booked(n, s, key, unbooked)
+	if unreleased, _ := e.change(ctx, s, key, func(ctx context.Context) error { return s.store.Release(ctx, key) }); unreleased != nil {
+		e.failed(n, s, key, s.clock.Now(), "release", unreleased)
 	}
-	e.group.EndTurn(turn)
-	e.evict()
+	return fmt.Errorf("eviction strategy %T: %w", s.strategy.Strategy, unbooked)
 }
 
 // remove deletes the entry of a key and tells the strategy. The caller has the turn of the key.
-func (e *engine[A, K, V]) remove(ctx context.Context, s *settings[A, K, V], key K) error {
+func (e *engine[A, K, V]) remove(ctx context.Context, s *settings[A, K, V], key K, n *notes) error {
 	held := s.store.local == nil || e.lookup(s, key) != nil
 	began := s.clock.Now()
-	err, _ := e.mutate(ctx, s, func(ctx context.Context) error { return s.store.Invalidate(ctx, key) })
+	err, _ := e.change(ctx, s, key, func(ctx context.Context) error { return s.store.Invalidate(ctx, key) })
 	if err != nil {
-		defer func() { e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: invalidate: %w", err)) }()
+		e.failed(n, s, key, began, "invalidate", err)
 	}
 	if held && (err == nil || s.store.local != nil && e.lookup(s, key) == nil) {
-		e.booked(s, key, s.strategy.released(key))
+		e.booked(n, s, key, s.strategy.released(key))
 	}
 	return err
+}
+
+// change runs op, which changes an entry of the storage. What it does after it was given up on is booked
+// when it has returned.
+func (e *engine[A, K, V]) change(ctx context.Context, s *settings[A, K, V], key K, op func(context.Context) error) (err error, givenUp bool) {
+	if s.store.memory != nil {
+		return op(ctx), false
+	}
+	return e.call(ctx, s, s.storageTimeout, nil, op, func(err error) {
+		if err == nil {
+			e.reconcile(s, key)
+		}
+	})
+}
+
+// reconcile tells the strategy whether the storage holds a key, after a call that was given up on has
+// changed it after all.
+func (e *engine[A, K, V]) reconcile(changed *settings[A, K, V], key K) {
+	e.group.Extend()
+	defer e.group.End()
+	defer e.evict()
+	var n notes
+	defer func() { n.emit() }()
+	turn := e.group.Enqueue(key, 0)
+	e.group.Await(turn)
+	defer e.group.EndTurn(turn, false)
+	s := e.settings.Load()
+	if s.store.generation != changed.store.generation {
+		return
+	}
+	var held *storage.Entry[V]
+	var err error
+	if s.store.local != nil {
+		held = e.lookup(s, key)
+	} else {
+		began := s.clock.Now()
+		if held, err = e.read(context.Background(), s, key, nil); err != nil {
+			e.failed(&n, s, key, began, "get", err)
+			return
+		}
+	}
+	if held != nil {
+		e.booked(&n, s, key, s.strategy.written(key, markOf(s, held)))
+	} else {
+		e.booked(&n, s, key, s.strategy.released(key))
+	}
 }
 
 // markOf returns the mark that the strategy may keep. An entry that a storage hands out as another
@@ -66,20 +148,21 @@ func markOf[A any, K comparable, V any](s *settings[A, K, V], entry *storage.Ent
 	return new(storage.Mark)
 }
 
-// booked reports what a strategy did wrong.
-func (e *engine[A, K, V]) booked(s *settings[A, K, V], key any, err error) {
-	if err != nil {
-		e.storageFailed(s, key, 0, fmt.Errorf("eviction strategy %T: %w", s.strategy.Strategy, err))
-	}
-}
-
 // evict releases victims until the strategy names no more, or one could not be released.
 func (e *engine[A, K, V]) evict() {
 	for {
 		s := e.settings.Load()
 		victim, ok, err := s.strategy.next()
-		e.booked(s, nil, err)
-		if !ok || err != nil || !e.release(s, victim) {
+		if err != nil {
+			e.strategyFailed(s, nil, err)
+		}
+		if !ok || err != nil {
+			return
+		}
+		var n notes
+		ok = e.release(s, victim, e.named.Add(1), &n)
+		n.emit()
+		if !ok {
 			return
 		}
 	}
@@ -87,41 +170,43 @@ func (e *engine[A, K, V]) evict() {
 
 // release takes a victim out of the storage when its turn has come. It reports false if the victim
 // had to be put back into the books.
-func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K) (ok bool) {
-	turn := e.group.Enqueue(victim)
-	turn.Wait()
-	defer e.group.EndTurn(turn)
+func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K, when uint64, n *notes) (ok bool) {
+	removed := false
+	turn := e.group.Enqueue(victim, when)
+	e.group.Await(turn)
+	defer func() { e.group.EndTurn(turn, removed) }()
 	s := e.settings.Load()
 	if s.store.generation != named.store.generation || s.strategy.generation != named.strategy.generation {
 		return true // the books it was named from have been replaced
 	}
-	if turn.Removed() || s.store.local != nil && e.lookup(s, victim) == nil {
-		return true // gone since it was named
+	var held *storage.Entry[V]
+	if s.store.local != nil {
+		held = e.lookup(s, victim)
+	}
+	if turn.Overtaken() != flight.Unchanged || s.store.local != nil && held == nil {
+		return true // removed since it was named, or stored and in the books again
 	}
 	began := s.clock.Now()
-	err, _ := e.mutate(context.Background(), s, func(ctx context.Context) error { return s.store.Release(ctx, victim) })
+	err, _ := e.change(context.Background(), s, victim, func(ctx context.Context) error { return s.store.Release(ctx, victim) })
 	if err != nil {
-		defer func() { e.storageFailed(s, victim, s.clock.Since(began), fmt.Errorf("storage: release: %w", err)) }()
-		var left *storage.Entry[V]
-		if s.store.local != nil {
-			left = e.lookup(s, victim)
-		}
-		if s.store.local == nil || left != nil {
-			e.booked(s, victim, s.strategy.written(victim, markOf(s, left)))
+		e.failed(n, s, victim, began, "release", err)
+		if s.store.local == nil || e.lookup(s, victim) != nil {
+			e.booked(n, s, victim, s.strategy.written(victim, markOf(s, held)))
 			return false
 		}
 	}
-	e.booked(s, victim, s.strategy.released(victim))
+	removed = true
+	e.booked(n, s, victim, s.strategy.released(victim))
 	e.counters.evictions.Add(1)
-	e.report(s, Event{Kind: Evicted, Key: victim, Duration: s.clock.Since(began)})
+	took := s.clock.Since(began)
+	n.add(func() { e.report(s, Event{Kind: Evicted, Key: victim, Duration: took}) })
 	return true
 }
 
-// change runs write, then after, for a caller that has begun in the group. With foreign parts that
-// is done on a goroutine of its own, so that the caller can leave with its ctx; it never waits for
-// after.
-func (e *engine[A, K, V]) change(ctx context.Context, s *settings[A, K, V], write func() error, after func()) error {
-	if s.store.memory != nil && s.strategy.stock {
+// apart runs write, then after, for a caller that has begun in the group. With foreign parts that is
+// done on a goroutine of its own, so that the caller can leave with its ctx; it never waits for after.
+func (e *engine[A, K, V]) apart(ctx context.Context, s *settings[A, K, V], write func() error, after func()) error {
+	if s.inline() {
 		defer e.group.End()
 		err := write()
 		after()
@@ -165,24 +250,22 @@ func (e *engine[A, K, V]) set(ctx context.Context, args A, value V) error {
 	if entry != nil && entry.Expired(now) {
 		entry = nil
 	}
-	turn, next, err := e.group.Set(key, entry)
+	turn, next, err := e.group.Set(key, entry, created)
 	if err != nil {
 		return callError(key, err)
 	}
 	e.start(next)
-	var w flight.Written
-	err = e.change(ctx, s, func() (err error) {
-		defer func() { e.group.EndSet(turn, entry, created, w, s.clock.Now()) }()
-		turn.Wait()
-		s := e.settings.Load()
-		if entry == nil {
-			err = e.remove(ctx, s, key)
-		} else {
-			err, w.GivenUp = e.offer(ctx, s, key, entry)
+	err = e.apart(ctx, s, func() error {
+		var n notes
+		defer func() { n.emit() }()
+		w := flight.Written[V]{Entry: entry, Refuse: created}
+		defer func() { e.group.EndWrite(turn, w, s.clock.Now()) }()
+		e.group.Await(turn)
+		if turn.Void() {
+			w.Refuse = time.Time{}
+			return nil
 		}
-		w.OK = err == nil
-		w.Removed = w.OK && entry == nil
-		return err
+		return e.put(ctx, e.settings.Load(), key, &w, &n)
 	}, e.evict)
 	if err != nil {
 		return fmt.Errorf("cache: Set: key %#v: %w", key, err)
@@ -196,21 +279,23 @@ func (e *engine[A, K, V]) invalidate(ctx context.Context, args A) error {
 		return err
 	}
 	began := s.clock.Now()
-	fenced := s.store.memory == nil
+	fenced := !s.inline()
 	turn, next, err := e.group.Invalidate(key, began, fenced)
 	if err != nil {
 		return callError(key, err)
 	}
 	e.counters.invalidations.Add(1)
 	e.start(next)
-	err = e.change(ctx, s, func() (err error) {
+	err = e.apart(ctx, s, func() (err error) {
+		var n notes
+		defer func() { n.emit() }()
 		ok := false
 		defer func() { e.group.EndInvalidate(turn, fenced, ok, s.clock.Now()) }()
-		turn.Wait()
-		s := e.settings.Load()
-		err = e.remove(ctx, s, key)
+		e.group.Await(turn)
+		err = e.remove(ctx, e.settings.Load(), key, &n)
 		ok = err == nil
-		e.report(s, Event{Kind: Invalidated, Key: key, Duration: s.clock.Since(began), Err: err})
+		took := s.clock.Since(began)
+		n.add(func() { e.report(s, Event{Kind: Invalidated, Key: key, Duration: took, Err: err}) })
 		return err
 	}, func() {})
 	if err != nil {
@@ -229,8 +314,8 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 	}
 	e.counters.invalidations.Add(1)
 	began := s.clock.Now()
-	deletion := e.group.InvalidateAll(began, s.store.memory == nil, e.start)
-	err := e.change(ctx, s, func() error {
+	deletion := e.group.InvalidateAll(began, !s.inline(), e.start)
+	err := e.apart(ctx, s, func() error {
 		var failure, unbooked error
 		deletion.Run(func() bool {
 			failure, unbooked = e.clear(ctx)
@@ -241,7 +326,9 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 		if failure != nil && !errors.Is(failure, errors.ErrUnsupported) {
 			e.storageFailed(s, nil, s.clock.Since(began), failure)
 		}
-		e.booked(s, nil, unbooked)
+		if unbooked != nil {
+			e.strategyFailed(s, nil, unbooked)
+		}
 		e.report(s, Event{Kind: Invalidated, Duration: s.clock.Since(began), Err: failure})
 		return failure
 	}, func() {})
@@ -257,8 +344,33 @@ func (e *engine[A, K, V]) clear(ctx context.Context) (failure, unbooked error) {
 	if s.store.clearer == nil {
 		return fmt.Errorf("storage %T cannot clear: %w", s.store.Storage, errors.ErrUnsupported), nil
 	}
-	if err, _ := e.mutate(ctx, s, s.store.clearer.Clear); err != nil {
+	if err, _ := e.mutate(ctx, s, s.store.clearer.Clear, func(err error) {
+		if err == nil {
+			e.relist(s)
+		}
+	}); err != nil {
 		return fmt.Errorf("storage: clear: %w", err), nil
 	}
 	return nil, s.strategy.cleared()
+}
+
+// relist tells the strategy anew what the storage holds, if it can tell, after a Clear that was given up
+// on has been carried out after all.
+func (e *engine[A, K, V]) relist(cleared *settings[A, K, V]) {
+	e.group.Extend()
+	defer e.group.End()
+	var err error
+	e.group.Exclusively(func() {
+		s := e.settings.Load()
+		if s.store.generation != cleared.store.generation || s.store.lister == nil {
+			return
+		}
+		var held []held[K, V]
+		if held, err = e.list(s); err == nil {
+			err = s.tell(held)
+		}
+	})
+	if err != nil {
+		e.storageFailed(cleared, nil, 0, err)
+	}
 }

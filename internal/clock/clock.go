@@ -23,6 +23,16 @@ func Default() *Source {
 	return &Source{Clock: clockwork.NewRealClock(), coarse: &coarse{}}
 }
 
+// Now reads the clock. It also ends a coarse reading that has got lost, whose timer does not fire: one of
+// a synctest bubble that the cache is no longer used in.
+func (s *Source) Now() time.Time {
+	now := s.Clock.Now()
+	if s.coarse != nil {
+		s.coarse.check(now)
+	}
+	return now
+}
+
 // Bound returns an instant that is not before now: what is not due at it is not due now. If exact
 // is true it is now itself; if not, and something is due at it, Now has to decide.
 func (s *Source) Bound() (t time.Time, exact bool) {

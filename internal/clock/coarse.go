@@ -67,12 +67,24 @@ func (c *coarse) exact() time.Time {
 
 // tick renews the reading if it was in use, and ends it if it was not.
 func (c *coarse) tick() {
-	if !c.current.Load().used.Load() {
-		c.current.Store(nil)
+	r := c.current.Load()
+	if r == nil {
 		return
 	}
-	c.current.Store(newReading(time.Now()))
-	time.AfterFunc(Interval, c.tick)
+	if !r.used.Load() {
+		c.current.CompareAndSwap(r, nil)
+		return
+	}
+	if c.current.CompareAndSwap(r, newReading(time.Now())) {
+		time.AfterFunc(Interval, c.tick)
+	}
+}
+
+// check ends a reading that cannot be a bound of now.
+func (c *coarse) check(now time.Time) {
+	if r := c.current.Load(); r != nil && (now.After(r.bound) || now.Before(r.bound.Add(-2*Margin))) {
+		c.current.CompareAndSwap(r, nil)
+	}
 }
 
 func newReading(now time.Time) *reading {

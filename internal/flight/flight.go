@@ -3,6 +3,7 @@ package flight
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/memoize-go/memoize/storage"
@@ -23,10 +24,9 @@ type Flight[K comparable, V, J any] struct {
 	err   error
 
 	// Guarded by the shard's lock.
-	started  bool
-	claimed  bool // the result stands
-	detached bool // no longer registered, and not by its own end
-	cancel   context.CancelCauseFunc
+	started bool
+	claimed bool // the result stands
+	cancel  context.CancelCauseFunc
 }
 
 // Done is closed when the result is there.
@@ -53,9 +53,11 @@ type Lookup[K comparable, V, J any] struct {
 	led    bool // flight was made for this lookup
 	err    error
 
+	left atomic.Bool // see Leave
+
 	// Guarded by the shard's lock.
 	over     bool
-	detached bool
+	detached bool      // no longer registered
 	floor    time.Time // entries created up to here are refused, though their deletion may have ended meanwhile
 }
 
@@ -68,6 +70,10 @@ func (l *Lookup[K, V, J]) Result() (entry *storage.Entry[V], flight *Flight[K, V
 	return l.entry, l.flight, l.err, l.led
 }
 
+// Leave settles who counts the call that the lookup was made for: the call itself, or whoever runs the
+// lookup if the call has left before its end. The first one to leave gets true.
+func (l *Lookup[K, V, J]) Leave() (first bool) { return l.left.CompareAndSwap(false, true) }
+
 func (l *Lookup[K, V, J]) endLocked(entry *storage.Entry[V], flight *Flight[K, V, J], err error) {
 	l.over = true
 	l.entry, l.flight, l.err = entry, flight, err
@@ -79,19 +85,21 @@ type slot[K comparable, V, J any] struct {
 	key K
 
 	lookup *Lookup[K, V, J] // registered
-	load   *Flight[K, V, J] // registered: loading or, once claimed, writing
+	load   *Flight[K, V, J] // registered
 	queued *Flight[K, V, J] // forced, behind load
 
 	// Those that are still at work but no longer registered.
 	detachedLookups []*Lookup[K, V, J]
 	detachedLoads   []*Flight[K, V, J]
 
-	// The entry of the latest Set, while it is being written, and the turn that writes it.
+	// The latest value of a load or a Set, while it is being written, and the turn that writes it. It is
+	// nil if the key is being emptied.
 	pending   *storage.Entry[V]
 	pendingBy *Turn[K]
+	setAt     time.Time // if that is a Set: when it was created; loads count as later
 
 	// Writers of the key in their order.
-	writing bool
+	owner   *Turn[K] // whose turn it is, begun or not
 	waiting []*Turn[K]
 
 	// After a failed load: background loads for entries created up to failed wait until retry.
@@ -101,17 +109,35 @@ type slot[K comparable, V, J any] struct {
 	fence fence
 }
 
-// setRemoved tells the writers that are waiting whether the key is empty before their turn.
-func (s *slot[K, V, J]) setRemoved(removed bool) {
-	for _, t := range s.waiting {
-		t.removed = removed
+// overtake tells the writers that are waiting that the key is changed before their turn, apart from
+// those whose victim was named after that.
+func (s *slot[K, V, J]) overtake(change Change, booked uint64) {
+	for _, t := range s.notBegun() {
+		if booked >= t.named {
+			t.overtaken = change
+		}
 	}
+}
+
+// void marks the writers that have not begun.
+func (s *slot[K, V, J]) void() {
+	for _, t := range s.notBegun() {
+		t.void = true
+	}
+}
+
+// notBegun lists the writers that have a place but have not begun.
+func (s *slot[K, V, J]) notBegun() []*Turn[K] {
+	if s.owner != nil && !s.owner.begun {
+		return append([]*Turn[K]{s.owner}, s.waiting...)
+	}
+	return s.waiting
 }
 
 func (s *slot[K, V, J]) isIdle() bool {
 	return s.lookup == nil && s.load == nil && s.queued == nil &&
 		len(s.detachedLookups) == 0 && len(s.detachedLoads) == 0 &&
-		s.pending == nil && !s.writing && len(s.waiting) == 0
+		s.pendingBy == nil && s.owner == nil && len(s.waiting) == 0
 }
 
 func (s *slot[K, V, J]) isEmpty() bool {
@@ -122,7 +148,6 @@ func (s *slot[K, V, J]) isEmpty() bool {
 // its place, if any.
 func (s *slot[K, V, J]) detach() (next *Flight[K, V, J]) {
 	if s.load != nil {
-		s.load.detached = true
 		s.detachedLoads = append(s.detachedLoads, s.load)
 		s.load = nil
 	}

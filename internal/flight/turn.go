@@ -1,76 +1,121 @@
 package flight
 
+import "time"
+
 // Turn is a place in the order of a key's writes.
 type Turn[K comparable] struct {
 	key   K
-	ready chan struct{} // closed when the turn has come; nil if it came at once
+	named uint64        // of a victim: see Enqueue
+	ready chan struct{} // closed when all earlier writes have ended; nil if there were none
 
-	removed bool // guarded by the shard's lock until ready is closed
+	// Guarded by the shard's lock, and read by the writer once it has begun.
+	begun     bool
+	overtaken Change
+	void      bool
 }
 
-// Wait blocks until all earlier writes of the key have ended. Each of them is bounded by the
-// storage timeout.
-func (t *Turn[K]) Wait() {
+// Change is what a write has done to its key.
+type Change uint8
+
+// The changes.
+const (
+	Unchanged Change = iota
+	Stored
+	Removed
+)
+
+// Overtaken returns the last change of the key while the turn was waited for. It may be called after
+// Await.
+func (t *Turn[K]) Overtaken() Change { return t.overtaken }
+
+// Void reports whether everything has been deleted while the turn was waited for, so that it must not
+// store what is from before. It may be called after Await.
+func (t *Turn[K]) Void() bool { return t.void }
+
+// Await blocks until the turn has come: all earlier writes of the key have ended, each of them bounded
+// by the storage timeout, and nothing keeps writes from beginning.
+func (g *Group[K, V, J]) Await(t *Turn[K]) {
 	if t.ready != nil {
 		<-t.ready
 	}
+	sh := g.shard(t.key)
+	for {
+		opened := sh.begin(t)
+		if opened == nil {
+			return
+		}
+		<-opened
+	}
 }
 
-// Removed reports whether the last write that ended while the turn was waited for has emptied the key. It may
-// be called when the turn has come.
-func (t *Turn[K]) Removed() bool { return t.removed }
+// begin counts the turn's write as begun, or returns what to wait for before.
+func (sh *shard[K, V, J]) begin(t *Turn[K]) (opened <-chan struct{}) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	switch {
+	case t.begun:
+		return nil
+	case sh.gates == 0:
+		t.begun = true
+		sh.writing++
+		return nil
+	case sh.opened == nil:
+		sh.opened = make(chan struct{})
+	}
+	return sh.opened
+}
 
 // enqueueLocked takes the next place in the order of the slot's writes.
 func (sh *shard[K, V, J]) enqueueLocked(s *slot[K, V, J]) *Turn[K] {
 	t := &Turn[K]{key: s.key}
-	if s.writing || sh.gates > 0 {
-		t.ready = make(chan struct{})
-		s.waiting = append(s.waiting, t)
+	if s.owner == nil {
+		s.owner = t
 		return t
 	}
-	s.writing = true
-	sh.writing++
+	t.ready = make(chan struct{})
+	s.waiting = append(s.waiting, t)
 	return t
 }
 
-// endTurnLocked ends the write in progress and lets the next one begin.
+// endTurnLocked ends the write of the slot's owner and lets the next one begin.
 func (sh *shard[K, V, J]) endTurnLocked(s *slot[K, V, J]) {
-	s.writing = false
-	sh.writing--
+	if s.owner.begun {
+		sh.writing--
+	}
+	s.owner = nil
 	sh.version.Add(1)
-	sh.grantLocked(s)
+	if len(s.waiting) > 0 {
+		s.owner = s.waiting[0]
+		s.waiting = without(s.waiting, s.owner)
+		close(s.owner.ready)
+	}
 	if sh.drained != nil && sh.writing == 0 {
 		close(sh.drained)
 		sh.drained = nil
 	}
 }
 
-// grantLocked lets the first waiting writer of the slot begin, if nothing is in its way.
-func (sh *shard[K, V, J]) grantLocked(s *slot[K, V, J]) {
-	if s.writing || sh.gates > 0 || len(s.waiting) == 0 {
-		return
-	}
-	s.writing = true
-	sh.writing++
-	close(s.waiting[0].ready)
-	s.waiting = without(s.waiting, s.waiting[0])
-}
-
-// Enqueue takes the next place in the order of the key's writes, for one that no flight stands
-// behind. It has to be ended with EndTurn.
-func (g *Group[K, V, J]) Enqueue(key K) *Turn[K] {
+// Enqueue takes the next place in the order of the key's writes, for one that has to be ended with
+// EndTurn. Named says when the key was named as a victim: a write that was booked before then does not
+// overtake it.
+func (g *Group[K, V, J]) Enqueue(key K, named uint64) *Turn[K] {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.enqueueLocked(sh.slotLocked(key))
+	t := sh.enqueueLocked(sh.slotLocked(key))
+	t.named = named
+	return t
 }
 
-// EndTurn ends a write whose turn had come.
-func (g *Group[K, V, J]) EndTurn(t *Turn[K]) {
+// EndTurn ends a turn that has come. Removed says that the key has been emptied.
+func (g *Group[K, V, J]) EndTurn(t *Turn[K], removed bool) {
 	sh := g.shard(t.key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	s := sh.slots[t.key]
+	if removed {
+		s.failed, s.retry = time.Time{}, deadline{}
+	}
 	sh.endTurnLocked(s)
 	sh.tidyLocked(s)
 }
@@ -108,7 +153,7 @@ func (g *Group[K, V, J]) alone(busy halt, f func()) {
 	f()
 }
 
-// resume takes back one halt, and lets writes begin again, in their order, after the last one.
+// resume takes back one halt; after the last one, writes begin again.
 func (g *Group[K, V, J]) resume(visit func(*shard[K, V, J])) {
 	for i := range g.shards {
 		sh := &g.shards[i]
@@ -116,8 +161,11 @@ func (g *Group[K, V, J]) resume(visit func(*shard[K, V, J])) {
 		sh.gates--
 		sh.version.Add(1)
 		visit(sh)
+		if sh.gates == 0 && sh.opened != nil {
+			close(sh.opened)
+			sh.opened = nil
+		}
 		for _, s := range sh.slots {
-			sh.grantLocked(s)
 			sh.tidyLocked(s)
 		}
 		sh.mu.Unlock()

@@ -1,0 +1,234 @@
+package flight
+
+import (
+	"math"
+	"time"
+
+	"github.com/memoize-go/memoize/storage"
+)
+
+// Above returns now, or if entries of key created then are refused, the next instant at which they
+// are not.
+func (g *Group[K, V, J]) Above(key K, now time.Time) time.Time {
+	sh := g.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return g.aboveLocked(sh, sh.slots[key], now)
+}
+
+func (g *Group[K, V, J]) aboveLocked(sh *shard[K, V, J], s *slot[K, V, J], now time.Time) time.Time {
+	if s != nil {
+		now = s.fence.above(now)
+		if s.pendingBy != nil && !now.After(s.setAt) {
+			now = s.setAt.Add(1)
+		}
+	}
+	now = sh.fence.above(now)
+	if now.After(sh.stamp) {
+		sh.stamp = now
+	}
+	return now
+}
+
+// Set supersedes what is in progress for key by an entry from outside, created now: the flight is detached, and
+// the entry is the answer for callers that find none, until EndWrite. The caller writes it when the
+// turn has come, and starts next, if any.
+func (g *Group[K, V, J]) Set(key K, entry *storage.Entry[V], created time.Time) (turn *Turn[K], next *Flight[K, V, J], err error) {
+	sh := g.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if !g.Begin() {
+		return nil, nil, ErrClosed
+	}
+	s := sh.slotLocked(key)
+	next = s.detach()
+	turn = sh.enqueueLocked(s)
+	s.pending, s.pendingBy, s.setAt = entry, turn, created
+	return turn, next, nil
+}
+
+// Invalidate detaches what is in progress for key. With fenced, entries created up to now are
+// refused until the deletion has ended well. The caller deletes when the turn has come, and starts
+// next, if any.
+func (g *Group[K, V, J]) Invalidate(key K, now time.Time, fenced bool) (turn *Turn[K], next *Flight[K, V, J], err error) {
+	sh := g.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if !g.Begin() {
+		return nil, nil, ErrClosed
+	}
+	s := sh.slotLocked(key)
+	now = sh.latest(now)
+	next = g.invalidateLocked(s, now)
+	if fenced {
+		had := s.fence.floor
+		s.fence.raise(now)
+		g.countFloor(had, s.fence.floor)
+	}
+	return sh.enqueueLocked(s), next, nil
+}
+
+func (g *Group[K, V, J]) invalidateLocked(s *slot[K, V, J], now time.Time) (next *Flight[K, V, J]) {
+	s.detachLookup(now)
+	s.pending, s.pendingBy = nil, nil
+	s.failed, s.retry = time.Time{}, deadline{}
+	return s.detach()
+}
+
+// latest returns now, or the latest instant that an entry may have been created at, if that is later: by a
+// clock that stands still or was set back.
+func (sh *shard[K, V, J]) latest(now time.Time) time.Time {
+	if sh.stamp.After(now) {
+		return sh.stamp
+	}
+	return now
+}
+
+// EndInvalidate ends the deletion.
+func (g *Group[K, V, J]) EndInvalidate(turn *Turn[K], fenced, ok bool, now time.Time) {
+	sh := g.shard(turn.key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.slots[turn.key]
+	if ok {
+		s.overtake(Removed, math.MaxUint64)
+	}
+	if fenced {
+		g.sweepLocked(sh, now)
+		had := s.fence.floor
+		s.fence.doubtful(sh.fence.doubt)
+		s.fence.deleted(ok, now)
+		g.countFloor(had, s.fence.floor)
+	}
+	sh.endTurnLocked(s)
+	sh.tidyLocked(s)
+}
+
+// Deletion is the removal of all entries, on its way.
+type Deletion[K comparable, V, J any] struct {
+	group  *Group[K, V, J]
+	halt   halt
+	now    time.Time
+	fenced bool
+}
+
+// InvalidateAll detaches what is in progress for every key, and keeps new writes from beginning until the
+// deletion has run. With fenced, entries created up to now are refused until it has ended well. Start is
+// called with the flights to start now.
+func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*Flight[K, V, J])) *Deletion[K, V, J] {
+	d := &Deletion[K, V, J]{group: g, now: now, fenced: fenced}
+	d.halt = g.halt(func(sh *shard[K, V, J]) {
+		now := sh.latest(now)
+		for _, s := range sh.slots {
+			if next := g.invalidateLocked(s, now); next != nil {
+				start(next)
+			}
+			s.void()
+		}
+		if fenced {
+			had := sh.fence.floor
+			sh.fence.raise(now)
+			g.countFloor(had, sh.fence.floor)
+		}
+	})
+	return d
+}
+
+// Run waits for the writes that had begun, and calls remove while there are none. It has to be called, once.
+func (d *Deletion[K, V, J]) Run(remove func() (ok bool)) {
+	g, ok := d.group, false
+	defer g.resume(func(sh *shard[K, V, J]) {
+		for _, s := range sh.slots {
+			if ok {
+				s.overtake(Removed, math.MaxUint64)
+			}
+			if d.fenced {
+				sh.fence.doubtful(s.fence.doubt)
+				if ok {
+					had := s.fence.floor
+					s.fence.replaced(d.now)
+					g.countFloor(had, s.fence.floor)
+				}
+			}
+		}
+		if d.fenced {
+			had := sh.fence.floor
+			sh.fence.deleted(ok, d.now)
+			g.countFloor(had, sh.fence.floor)
+		}
+	})
+	g.alone(d.halt, func() { ok = remove() })
+}
+
+// Pending returns the latest value of key that is still being written, or nil.
+func (g *Group[K, V, J]) Pending(key K) *storage.Entry[V] {
+	sh := g.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if s := sh.slots[key]; s != nil {
+		return s.pending
+	}
+	return nil
+}
+
+// Fenced reports whether there is a key with a Floor.
+func (g *Group[K, V, J]) Fenced() bool { return g.floors.Load() != 0 }
+
+// Floor returns the instant up to which entries of key must have been created to be refused, or zero. It
+// has to be asked for before the storage is read: by the end of that the fence may be gone.
+func (g *Group[K, V, J]) Floor(key K, now time.Time) time.Time {
+	if !g.Fenced() {
+		return time.Time{}
+	}
+	sh := g.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	g.lowerLocked(&sh.fence, now)
+	floor := sh.fence.floor
+	if s := sh.slots[key]; s != nil {
+		g.lowerLocked(&s.fence, now)
+		if s.fence.floor.After(floor) {
+			floor = s.fence.floor
+		}
+	}
+	return floor
+}
+
+func (g *Group[K, V, J]) refusesLocked(sh *shard[K, V, J], s *slot[K, V, J], entry *storage.Entry[V], now time.Time) bool {
+	g.lowerLocked(&sh.fence, now)
+	if sh.fence.refuses(entry.Created()) {
+		return true
+	}
+	if s == nil {
+		return false
+	}
+	g.lowerLocked(&s.fence, now)
+	return s.fence.refuses(entry.Created())
+}
+
+func (g *Group[K, V, J]) lowerLocked(f *fence, now time.Time) {
+	had := f.floor
+	f.lower(now)
+	g.countFloor(had, f.floor)
+}
+
+func (g *Group[K, V, J]) countFloor(had, has time.Time) {
+	switch {
+	case had.IsZero() && !has.IsZero():
+		g.floors.Add(1)
+	case !had.IsZero() && has.IsZero():
+		g.floors.Add(-1)
+	}
+}
+
+// ForgetLookups detaches all lookups, because the storage they look into has been replaced.
+func (g *Group[K, V, J]) ForgetLookups() {
+	for i := range g.shards {
+		sh := &g.shards[i]
+		sh.mu.Lock()
+		for _, s := range sh.slots {
+			s.detachLookup(time.Time{})
+		}
+		sh.mu.Unlock()
+	}
+}

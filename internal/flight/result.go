@@ -1,0 +1,178 @@
+package flight
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/memoize-go/memoize/storage"
+)
+
+// Start says that the flight's load begins now, and how to cancel it. It returns the instant that
+// counts for it: later than every invalidation whose entries are still refused. It reports false if
+// the flight has got its result before.
+func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time, cancel context.CancelCauseFunc) (time.Time, bool) {
+	sh := g.shard(f.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if f.claimed {
+		return now, false
+	}
+	f.started = true
+	f.cancel = cancel
+	return g.aboveLocked(sh, sh.slots[f.Key], now), true
+}
+
+// Result is what a flight has come to.
+type Result[V any] struct {
+	Value V
+	Entry *storage.Entry[V] // nil: the value is not kept
+	Err   error
+
+	Write   bool          // the storage has to be told: of Entry, or without one that the old entry is gone
+	Started time.Time     // with Err: when the load began
+	Backoff time.Duration // with Err: how long a background load waits, for an entry that there is
+}
+
+// Claim settles the result of a flight and reports whether it stands; it does not if the flight has
+// got another one before. The flight is no longer registered then. If it was until now, and has
+// something to write, turn is its place in the order of the key's writes, which has to be ended with
+// EndWrite; until then its entry is the answer for callers that find none. Next is the flight to
+// start now, if any. The caller publishes the result.
+func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (stands bool, turn *Turn[K], next *Flight[K, V, J]) {
+	sh := g.shard(f.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.slots[f.Key]
+	if f.claimed {
+		return false, nil, nil
+	}
+	f.claimed = true
+	f.value, f.entry, f.err = r.Value, r.Entry, r.Err
+	if s.load == f && r.Err == nil && r.Write {
+		turn = sh.enqueueLocked(s)
+		s.pending, s.pendingBy, s.setAt = r.Entry, turn, time.Time{}
+	}
+	if s.load == f && r.Err != nil && r.Backoff > 0 {
+		g.sweepLocked(sh, now)
+		s.failed, s.retry = r.Started, deadlineIn(now, r.Backoff)
+	}
+	next = s.remove(f)
+	sh.tidyLocked(s)
+	return true, turn, next
+}
+
+// IsCurrent reports whether the write that has its turn has not been superseded, by a newer one or by a
+// deletion.
+func (g *Group[K, V, J]) IsCurrent(turn *Turn[K]) bool {
+	sh := g.shard(turn.key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.slots[turn.key].pendingBy == turn
+}
+
+// Written is what has become of a write.
+type Written[V any] struct {
+	Entry   *storage.Entry[V] // nil: the key was to be emptied
+	OK      bool
+	Booked  uint64        // if OK: when the strategy was told, on the scale of Enqueue
+	GivenUp bool          // it may still land
+	Backoff time.Duration // if it failed: how long a background load waits
+	Refuse  time.Time     // if it failed: entries created up to here are refused; zero: none
+}
+
+// EndWrite ends a write whose turn had come.
+func (g *Group[K, V, J]) EndWrite(turn *Turn[K], w Written[V], now time.Time) {
+	sh := g.shard(turn.key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.slots[turn.key]
+	if !w.OK {
+		g.sweepLocked(sh, now)
+	}
+	had := s.fence.floor // from here on: sweeping counts for itself
+	switch {
+	case w.OK && w.Entry == nil:
+		s.failed, s.retry = time.Time{}, deadline{}
+		s.detachLookup(now)
+		s.overtake(Removed, math.MaxUint64)
+	case w.OK:
+		s.overtake(Stored, w.Booked)
+		s.storedLocked(sh, w.Entry, now)
+	case !w.Refuse.IsZero():
+		s.fence.lift(w.Refuse)
+		s.fence.failed = true
+	case w.Backoff > 0 && w.Entry != nil && s.pendingBy == turn:
+		s.failed, s.retry = w.Entry.Created().Add(-1), deadlineIn(now, w.Backoff)
+	}
+	if w.GivenUp && w.Entry != nil {
+		s.fence.doubtful(deadlineOf(w.Entry.ExpireAfter()))
+	}
+	g.countFloor(had, s.fence.floor)
+	if s.pendingBy == turn {
+		s.pending, s.pendingBy = nil, nil
+	}
+	sh.endTurnLocked(s)
+	sh.tidyLocked(s)
+}
+
+// storedLocked draws the conclusions from an entry that the storage holds now.
+func (s *slot[K, V, J]) storedLocked(sh *shard[K, V, J], entry *storage.Entry[V], now time.Time) {
+	s.failed, s.retry = time.Time{}, deadline{}
+	if s.fence.refuses(entry.Created()) || sh.fence.refuses(entry.Created()) {
+		return
+	}
+	s.fence.replaced(now)
+	if !s.fence.doubt.isZero() {
+		s.fence.lift(entry.Created().Add(-1)) // an older write may still land on it
+	}
+	if !entry.Expired(now) {
+		s.handOver(entry)
+	}
+}
+
+// AbortAll settles every flight and ends every lookup with an error, detached ones included, and
+// publishes it. Flights that were waiting for their turn to load are over with that; the loads of
+// the others are cancelled.
+func (g *Group[K, V, J]) AbortAll(err error) {
+	for i := range g.shards {
+		sh := &g.shards[i]
+		sh.mu.Lock()
+		var aborted []*Flight[K, V, J]
+		for _, s := range sh.slots {
+			aborted = append(aborted, g.abortLocked(s, err)...)
+			sh.tidyLocked(s)
+		}
+		sh.mu.Unlock()
+		for _, f := range aborted {
+			f.Publish()
+			if f.cancel != nil {
+				f.cancel(err)
+			}
+		}
+	}
+}
+
+func (g *Group[K, V, J]) abortLocked(s *slot[K, V, J], err error) (aborted []*Flight[K, V, J]) {
+	s.detachLookup(time.Time{})
+	for _, l := range s.detachedLookups {
+		if !l.over {
+			l.endLocked(nil, nil, err)
+		}
+	}
+	flights := slices.Concat(s.detachedLoads, []*Flight[K, V, J]{s.load, s.queued})
+	if s.queued != nil {
+		s.queued = nil
+		g.End()
+	}
+	for _, f := range flights {
+		if f != nil && !f.claimed {
+			f.claimed = true
+			f.err = err
+			s.remove(f)
+			aborted = append(aborted, f)
+		}
+	}
+	return aborted
+}
