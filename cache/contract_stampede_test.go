@@ -713,7 +713,8 @@ func TestC11_WaitersForAWriteWaitOnChannels(t *testing.T) {
 		c := r.open(t, cache.WithStorageTimeout(time.Second))
 		g := r.gate()
 		r.faulty.on(onOffer, stuckOn(g))
-		get(t, c, "stuck", 1) // and writes
+		get(t, c, "stuck", 1)
+		synctest.Wait() // it is being written
 		var calls []*call[struct{}]
 		for range 20 {
 			calls = append(calls,

@@ -38,7 +38,7 @@ func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], a
 	entry, f, err, led := l.Result()
 	switch {
 	case err != nil:
-		e.joined(out.Led)
+		e.joined(false)
 		var zero V
 		return zero, err
 	case entry != nil:

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/memoize-go/memoize/storage"
@@ -88,8 +89,11 @@ func (e *engine[A, K, V]) adopt(prev, next *settings[A, K, V], r *recorded) (err
 		if held, err = e.list(next); err == nil {
 			err = resize()
 		}
-		if err == nil {
-			err = next.tell(held)
+		if err != nil {
+			return
+		}
+		if err = next.tell(held); err != nil && !restrategized {
+			err = errors.Join(err, e.retell(prev))
 		}
 		if err == nil {
 			err = e.swap(prev, next)
@@ -108,6 +112,15 @@ func (e *engine[A, K, V]) swap(prev, next *settings[A, K, V]) error {
 		return ErrClosed
 	}
 	return nil
+}
+
+// retell gives the strategy back the books that it had.
+func (e *engine[A, K, V]) retell(s *settings[A, K, V]) error {
+	held, err := e.list(s)
+	if err != nil {
+		return err
+	}
+	return s.tell(held)
 }
 
 // held is an entry that a storage held before the strategy knew of it.

@@ -1,0 +1,585 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"github.com/memoize-go/memoize/cache"
+	"github.com/memoize-go/memoize/entrybuilder"
+	"github.com/memoize-go/memoize/eviction"
+	"github.com/memoize-go/memoize/storage"
+)
+
+// Interleavings that a review found to break a promise, each with the promise that it broke.
+
+// panicList is a storage that cannot be listed, though it says so.
+type panicList struct{ *faultyStorage[string, int] }
+
+func (panicList) All() iter.Seq2[string, *storage.Entry[int]] { panic("no list") }
+
+// copying is a local storage that hands out another entry on every read.
+type copying struct{ *faultyStorage[string, int] }
+
+func (s copying) Lookup(key string) *storage.Entry[int] {
+	e, _ := s.faultyStorage.Get(context.Background(), key)
+	return e
+}
+
+func (s copying) All() iter.Seq2[string, *storage.Entry[int]] { return maps.All(s.snapshot()) }
+
+// A Set that waits for its turn, and whose value has been seen, is from before the deletion.
+func TestC22_WaitingSetDoesNotSurviveInvalidateAll(t *testing.T) {
+	on(t, []sort{inLocal, inRemote}, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		gate := r.gate()
+		r.faulty.on(onOffer, blockOn(gate))
+		goSet(t, c, "k", 100)
+		goSet(t, c, "k", 200) // waits for its turn
+		get(t, c, "k", 200)   // has been seen
+		all := goInvalidateAll(t, c)
+		r.openGate(gate)
+		wantNil(t, "InvalidateAll", all)
+		settle(t, c)
+		get(t, c, "k", 1)
+	})
+}
+
+// The removal that a value causes which is not kept is not dropped when a call comes in between.
+func TestC12_UnkeptValueRemovesTheEntryFromBefore(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st := newRemoteStorage[string, int]()
+		src := newSource(clock, func(l *load[string, int]) (int, error) { return l.ordinal, nil })
+		gate := make(chan struct{})
+		var slow atomic.Bool
+		c := open(t, src.load, cache.WithStorage(st), cache.WithClock(clock),
+			cache.WithObserver(func(e cache.Event) {
+				if e.Kind == cache.LoadSucceeded && slow.Load() {
+					<-gate
+				}
+			}),
+			cache.WithEntryBuilder(entrybuilder.PerValue(func(_ string, v int) (time.Duration, time.Duration) {
+				if v == 2 {
+					return 0, 0
+				}
+				return time.Hour, time.Hour
+			})))
+		get(t, c, "k", 1)
+		settle(t, c)
+		slow.Store(true)
+		ref := goRefresh(t.Context(), c, "k")
+		waits(t, ref)
+		get(t, c, "k", 1) // the old one is still there
+		close(gate)
+		wants(t, ref, 2)
+		settle(t, c)
+		if len(st.snapshot()) != 0 {
+			t.Error("the old entry is still in the storage")
+		}
+		get(t, c, "k", 3)
+	})
+}
+
+// A lookup that began before a Set is not joined after it, also if the Set has removed the entry.
+func TestC22_SetOfAnUnkeptValueEndsLookups(t *testing.T) {
+	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithEntryBuilder(entrybuilder.PerValue(func(_ string, v int) (time.Duration, time.Duration) {
+			if v == 100 {
+				return 0, 0
+			}
+			return time.Hour, time.Hour
+		})))
+		get(t, c, "k", 1)
+		settle(t, c)
+		gate := r.gate()
+		r.faulty.onceDone(onGet, blockOn(gate))
+		early := goGet(t.Context(), c, "k")
+		waits(t, early)
+		mustSet(t, c, "k", 100)
+		late := goGet(t.Context(), c, "k") // begins after Set has returned
+		waits(t, late)
+		r.openGate(gate)
+		wants(t, late, 2)
+		settle(t, c)
+	})
+}
+
+// An entry that is stored counts, whatever the storage says of it.
+func TestC28_OfferThatStoredAndFailed(t *testing.T) {
+	on(t, []sort{inLocal}, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithCapacity(1))
+		get(t, c, "a", 1)
+		settle(t, c)
+		r.faulty.onceDone(onOffer, failWith(errStore))
+		get(t, c, "b", 1)
+		settle(t, c)
+		if n := len(r.held()); n > 1 {
+			t.Errorf("holds %d at rest, capacity 1", n)
+		}
+	})
+}
+
+// The strategy is resized only when everything else fits.
+func TestC35_FailedReconfigureKeepsTheCapacity(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		lru := eviction.NewLeastRecentlyUsed[string](10)
+		c := open(t, func(context.Context, string) (int, error) { return 1, nil }, cache.WithClock(clock), cache.WithEviction[string](lru))
+		for _, k := range []string{"a", "b", "c"} {
+			get(t, c, k, 1)
+		}
+		settle(t, c)
+		err := c.Reconfigure(cache.WithCapacity(1), cache.WithStorage[string, int](panicList{newRemoteStorage[string, int]()}))
+		if err == nil {
+			t.Fatal("no error")
+		}
+		if lru.Capacity() != 10 {
+			t.Errorf("capacity is %d after a refused Reconfigure, was 10: %v", lru.Capacity(), err)
+		}
+	})
+}
+
+// A load that causes a background load does not wait for it, so that one may ask for its key.
+func TestC33_BackgroundLoadIsNotWaitedFor(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		var c *cache.Cache[string, int]
+		gate := make(chan struct{})
+		rec := &recorder{}
+		c = open(t, func(ctx context.Context, key string) (int, error) {
+			switch key {
+			case "a":
+				v, err := c.Get(ctx, "b") // a stale hit: returns at once
+				<-gate
+				return v, err
+			default:
+				if clock.Now().After(epoch) {
+					return c.Get(ctx, "a")
+				}
+				return 1, nil
+			}
+		}, cache.WithClock(clock), cache.WithObserver(rec.observe))
+		get(t, c, "b", 1)
+		clock.Advance(10 * time.Minute)
+		a := goGet(t.Context(), c, "a")
+		waits(t, a)
+		if n := rec.count(cache.RefreshFailed); n > 0 {
+			t.Errorf("refresh failed: %v", rec.all(cache.RefreshFailed)[0].Err)
+		}
+		close(gate)
+		wants(t, a, 1)
+		settle(t, c)
+	})
+}
+
+// A strategy that exits the goroutine that books a late write does not keep the key.
+func TestC20_StrategyExitsWhenAWriteLandsLate(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st := newRemoteStorage[string, int]()
+		gate := make(chan struct{})
+		st.on(onOffer, blockOn(gate))
+		hs := &hookedStrategy{Strategy: eviction.NewSIEVE[string](10)}
+		c := open(t, func(ctx context.Context, _ string) (int, error) { return 1, nil }, cache.WithClock(clock), cache.WithStorage(st), cache.WithEviction[string](hs))
+		get(t, c, "k", 1)
+		advance(clock, time.Second)
+		settle(t, c)
+		hs.markWritten = func(string) { runtime.Goexit() }
+		close(gate)
+		synctest.Wait()
+		hs.markWritten = nil
+		st.heal()
+		set := goSet(t, c, "k", 5)
+		if set.waiting() {
+			clock.Advance(time.Hour)
+			synctest.Wait()
+			if set.waiting() {
+				t.Fatal("Set hangs for ever")
+			}
+		}
+	})
+}
+
+// The time that the observer takes is part of the timeout.
+func TestC16_SlowObserverDoesNotMoveTheTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		gate := make(chan struct{})
+		c := open(t, func(ctx context.Context, _ string) (int, error) { <-ctx.Done(); return 0, ctx.Err() }, cache.WithClock(clock), cache.WithTimeout(time.Minute), cache.WithObserver(func(e cache.Event) {
+			if e.Kind == cache.LoadStarted {
+				<-gate
+			}
+		}))
+		g := goGet(t.Context(), c, "k")
+		waits(t, g)
+		clock.Advance(30 * time.Second)
+		close(gate)
+		advance(clock, 30*time.Second)
+		if g.waiting() {
+			t.Error("at start + timeout the caller still waits")
+			advance(clock, 30*time.Second)
+		}
+		fails(t, g, cache.ErrLoadTimeout)
+		settle(t, c)
+	})
+}
+
+// A deletion that was given up on and is carried out late is booked. Only of a Clear in a storage that cannot list what is left, the strategy
+// does not hear: it knows too much until the keys have been its victims.
+func TestC24_DeletionThatLandsLate(t *testing.T) {
+	for _, m := range []method{onInvalidate, onClear, onRelease} {
+		t.Run(string(m), func(t *testing.T) {
+			sorts := []sort{inLocal, inRemote}
+			if m == onClear {
+				sorts = sorts[:1]
+			}
+			on(t, sorts, func(t *testing.T, r *rig) {
+				lru := eviction.NewLeastRecentlyUsed[string](2)
+				c := r.open(t, cache.WithEviction[string](lru))
+				get(t, c, "a", 1)
+				get(t, c, "b", 1)
+				settle(t, c)
+				gate := r.gate()
+				r.faulty.on(m, blockOn(gate))
+				switch m {
+				case onInvalidate:
+					goInvalidate(t, c, "a")
+				case onClear:
+					goInvalidateAll(t, c)
+				case onRelease:
+					goGet(t.Context(), c, "c")
+				}
+				r.advance(time.Second)
+				settle(t, c)
+				r.openGate(gate)
+				synctest.Wait()
+				settle(t, c)
+				if h := len(r.held()); h != lru.Len() {
+					t.Errorf("storage holds %d (%v), strategy knows %d", h, r.held(), lru.Len())
+				}
+			})
+		})
+	}
+}
+
+// An offer that was carried out in time and answers late is booked as what the storage holds then.
+func TestC24_OfferThatAnswersLate(t *testing.T) {
+	on(t, []sort{inLocal, inRemote}, func(t *testing.T, r *rig) {
+		lru := eviction.NewLeastRecentlyUsed[string](2)
+		c := r.open(t, cache.WithEviction[string](lru))
+		gate := r.gate()
+		r.faulty.onceDone(onOffer, blockOn(gate)) // stored, but answers late
+		get(t, c, "a", 1)
+		r.advance(time.Second)
+		settle(t, c)
+		r.faulty.onceDone(onOffer, nil)
+		mustInvalidate(t, c, "a")
+		r.openGate(gate)
+		synctest.Wait()
+		settle(t, c)
+		if h := len(r.held()); h != lru.Len() {
+			t.Errorf("storage holds %d (%v), strategy knows %d", h, r.held(), lru.Len())
+		}
+	})
+}
+
+// Contexts that the load function derives end with the same error.
+func TestC07_DerivedCtxEndsWithTheDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		var derived error
+		c := open(t, func(ctx context.Context, _ string) (int, error) {
+			ctx, cancel := context.WithTimeout(ctx, 1000*time.Hour)
+			defer cancel()
+			<-ctx.Done()
+			derived = ctx.Err()
+			return 0, ctx.Err()
+		}, cache.WithClock(clock), cache.WithTimeout(time.Minute))
+		g := goGet(t.Context(), c, "k")
+		advance(clock, time.Minute)
+		fails(t, g, cache.ErrLoadTimeout)
+		settle(t, c)
+		if !errors.Is(derived, context.DeadlineExceeded) {
+			t.Errorf("derived ctx ended with %v", derived)
+		}
+	})
+}
+
+// A timeout is over when its callers have been answered.
+func TestC32_CloseWaitsForTheAnswerOfATimeout(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		gate := make(chan struct{})
+		c := open(t, func(ctx context.Context, _ string) (int, error) { <-ctx.Done(); return 0, ctx.Err() }, cache.WithClock(clock), cache.WithTimeout(time.Minute), cache.WithObserver(func(e cache.Event) {
+			if e.Kind == cache.LoadFailed {
+				<-gate
+			}
+		}))
+		g := goGet(t.Context(), c, "k")
+		advance(clock, time.Minute)
+		w := asyncErr(func() error { return c.Close(context.Background()) })
+		if !w.waiting() && g.waiting() {
+			t.Error("Close has returned nil while a call is waiting and the observer is running")
+		}
+		close(gate)
+		synctest.Wait()
+	})
+}
+
+// A storage call that is given up on counts as an error, and the call that waited for it has led nothing.
+func TestC34_LookupGivenUpOnAtTheLockTimeout(t *testing.T) {
+	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithUpdateLockTimeout(500*time.Millisecond))
+		gate := r.gate()
+		r.faulty.on(onGet, blockOn(gate))
+		g := goGet(t.Context(), c, "k")
+		r.advance(500 * time.Millisecond)
+		fails(t, g, cache.ErrUpdateLockTimeout)
+		if s := c.Stats(); s.StorageErrors != 1 {
+			t.Errorf("storage errors %d", s.StorageErrors)
+		}
+		if s := c.Stats(); s.Led != 0 {
+			t.Errorf("led %d though there was no load", s.Led)
+		}
+	})
+}
+
+// A load that began after a Set whose write is slow is newer.
+func TestC22_RefreshAfterAWaitingSet(t *testing.T) {
+	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		gate := r.gate()
+		r.faulty.on(onOffer, blockOn(gate))
+		goSet(t, c, "k", 100)
+		refreshes(t, c, "k", 1)
+		get(t, c, "k", 1)
+		r.openGate(gate)
+		settle(t, c)
+		get(t, c, "k", 1)
+	})
+}
+
+// InvalidateAll does not wait for an observer, and so nobody does.
+func TestC10_StuckObserverOfAnInvalidation(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st := newLocalStorage[string, int]()
+		gate := make(chan struct{})
+		c := open(t, func(ctx context.Context, k string) (int, error) { return 1, nil }, cache.WithClock(clock), cache.WithStorage[string, int](st), cache.WithObserver(func(e cache.Event) {
+			if e.Kind == cache.Invalidated && e.Key == "a" {
+				<-gate
+			}
+		}))
+		goInvalidate(t, c, "a")
+		goInvalidateAll(t, c)
+		set := goSet(t, c, "b", 1)
+		advance(clock, time.Hour)
+		if set.waiting() {
+			t.Error("a stuck observer of key a delays Set of b for ever")
+		}
+		close(gate)
+		synctest.Wait()
+	})
+}
+
+// The entry that a failed Set was to replace stays refused while many other keys are at work.
+func TestC22_FailedSetAmongManyKeys(t *testing.T) {
+	on(t, []sort{inLocal}, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithTimeout(cache.Forever), cache.WithUpdateLockTimeout(cache.Forever), cache.WithEntryBuilder(entrybuilder.PerValue(func(_ string, v int) (time.Duration, time.Duration) {
+			if v == 100 {
+				return time.Minute, time.Minute
+			}
+			return time.Hour, time.Hour
+		})))
+		gate := r.gate()
+		r.faulty.on(onOffer, blockOn(gate, "k"))
+		set := goSet(t, c, "k", 100)
+		r.advance(time.Second)
+		if _, err := set.result(t); err == nil {
+			t.Fatal("no error")
+		}
+		r.faulty.on(onOffer, nil)
+		mustSet(t, c, "k", 200)
+		// four thousand other keys are being loaded
+		r.source.hold()
+		for i := range 4000 {
+			goGet(t.Context(), c, fmt.Sprint(i))
+		}
+		r.advance(2 * time.Minute)
+		r.faulty.on(onOffer, failWith(errStore, "k"))
+		if err := c.Set(t.Context(), "k", 300); err == nil {
+			t.Fatal("no error")
+		}
+		r.source.unhold()
+		if v, _ := c.Get(t.Context(), "k"); v == 200 {
+			t.Error("Get returned the entry that the failed Set was to replace")
+		}
+	})
+}
+
+// The same with the default parts, for every event that comes with a write.
+func TestC10_StuckObserverAndInvalidateAll(t *testing.T) {
+	for _, kind := range []cache.EventKind{cache.LoadSucceeded, cache.Invalidated, cache.Evicted} {
+		t.Run(kind.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+				gate := make(chan struct{})
+				c := open(t, func(context.Context, string) (int, error) { return 1, nil }, cache.WithCapacity(1), cache.WithClock(clock),
+					cache.WithObserver(func(e cache.Event) {
+						if e.Kind == kind && e.Key == "a" {
+							<-gate
+						}
+					}))
+				goGet(t.Context(), c, "a")
+				synctest.Wait()
+				if kind == cache.Evicted {
+					goGet(t.Context(), c, "b")
+				}
+				if kind == cache.Invalidated {
+					goInvalidate(t, c, "a")
+				}
+				synctest.Wait()
+				goInvalidateAll(t, c)
+				g := goGet(t.Context(), c, "other")
+				advance(clock, 10*time.Hour)
+				if g.waiting() {
+					t.Error("Get of another key hangs for ever")
+				}
+				close(gate)
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// A strategy that fails while it is told of another storage gets its books back.
+func TestC35_FailedReconfigureKeepsTheBooks(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		lru := eviction.NewLeastRecentlyUsed[string](10)
+		hs := &hookedStrategy{Strategy: lru}
+		c := open(t, func(context.Context, string) (int, error) { return 1, nil }, cache.WithClock(clock), cache.WithEviction[string](hs))
+		for _, k := range []string{"a", "b", "c"} {
+			get(t, c, k, 1)
+		}
+		settle(t, c)
+		hs.markWritten = func(k string) {
+			if k == "x" {
+				panic("x")
+			}
+		}
+		other := newLocalStorage[string, int]()
+		other.put("x", entryAt(epoch, 1))
+		if err := c.Reconfigure(cache.WithStorage[string, int](other)); err == nil {
+			t.Fatal("no error")
+		}
+		if lru.Len() != 3 {
+			t.Errorf("after a refused Reconfigure the strategy knows %d keys, the storage holds 3", lru.Len())
+		}
+	})
+}
+
+// What is in no book does not stay in the storage.
+func TestC28_StrategyThatPanicsWhenToldOfAKey(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		lru := eviction.NewLeastRecentlyUsed[string](1)
+		hs := &hookedStrategy{Strategy: lru, markWritten: func(k string) {
+			if k == "x" {
+				panic("x")
+			}
+		}}
+		m := storage.NewMemory[string, int]()
+		c := open(t, func(context.Context, string) (int, error) { return 1, nil }, cache.WithClock(clock), cache.WithStorage(m), cache.WithEviction[string](hs))
+		get(t, c, "x", 1)
+		get(t, c, "y", 1)
+		get(t, c, "z", 1)
+		settle(t, c)
+		if m.Len() > 1 {
+			t.Error("over capacity for ever")
+		}
+	})
+}
+
+// A late write is booked also if the storage hands out another entry than it was given.
+func TestC24_LocalThatHandsOutCopies(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		lru := eviction.NewLeastRecentlyUsed[string](10)
+		st := copying{newRemoteStorage[string, int]()}
+		c := open(t, func(context.Context, string) (int, error) { return 1, nil }, cache.WithClock(clock), cache.WithStorage[string, int](st), cache.WithEviction[string](lru))
+		gate := make(chan struct{})
+		st.on(onOffer, blockOn(gate))
+		get(t, c, "k", 1)
+		advance(clock, time.Second)
+		settle(t, c)
+		close(gate)
+		synctest.Wait()
+		if len(st.snapshot()) != lru.Len() {
+			t.Errorf("storage %d, strategy %d", len(st.snapshot()), lru.Len())
+		}
+	})
+}
+
+// The releases of a smaller capacity are waited for.
+func TestC32_CloseWaitsForReconfigure(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st := newLocalStorage[string, int]()
+		c := open(t, func(context.Context, string) (int, error) { return 1, nil }, cache.WithClock(clock), cache.WithStorage[string, int](st))
+		get(t, c, "a", 1)
+		get(t, c, "b", 1)
+		settle(t, c)
+		gate := make(chan struct{})
+		st.on(onRelease, blockOn(gate))
+		r := asyncErr(func() error { return c.Reconfigure(cache.WithCapacity(1)) })
+		waits(t, r)
+		cl := asyncErr(func() error { return c.Close(context.Background()) })
+		if !cl.waiting() {
+			t.Errorf("Close returned %v while a release is running", cl.err)
+		}
+		close(gate)
+		synctest.Wait()
+	})
+}
+
+// A call that begins after Reconfigure reads the new storage.
+func TestC35_LookupIsNotSharedAcrossStorages(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st1, st2 := newRemoteStorage[string, int](), newRemoteStorage[string, int]()
+		st1.put("k", entryAt(epoch, 1))
+		st2.put("k", entryAt(epoch, 2))
+		c := open(t, func(context.Context, string) (int, error) { return 3, nil }, cache.WithClock(clock), cache.WithStorage(st1))
+		gate := make(chan struct{})
+		st1.onceDone(onGet, blockOn(gate))
+		early := goGet(t.Context(), c, "k")
+		waits(t, early)
+		if err := c.Reconfigure(cache.WithStorage(st2)); err != nil {
+			t.Fatal(err)
+		}
+		late := goGet(t.Context(), c, "k")
+		synctest.Wait()
+		close(gate)
+		wants(t, late, 2)
+		settle(t, c)
+	})
+}
+
+// A load whose time was over before it was begun is not begun.
+func TestC16_NoLoadAfterItsTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		gate := make(chan struct{})
+		called := false
+		c := open(t, func(ctx context.Context, _ string) (int, error) { called = true; return 1, nil }, cache.WithClock(clock), cache.WithObserver(func(e cache.Event) {
+			if e.Kind == cache.LoadStarted {
+				<-gate
+			}
+		}))
+		g := goGet(t.Context(), c, "k")
+		advance(clock, 2*time.Minute)
+		fails(t, g, cache.ErrLoadTimeout)
+		close(gate)
+		synctest.Wait()
+		if called {
+			t.Error("the load function was called after the timeout")
+		}
+		settle(t, c)
+	})
+}
