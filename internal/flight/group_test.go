@@ -1,0 +1,614 @@
+package flight
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/memoize-go/memoize/storage"
+)
+
+// land ends a flight with a value and writes it.
+func land(t *testing.T, g *group, f *Flight[int, string, string], value string, created, now time.Time) {
+	t.Helper()
+	entry := entryOf(value, created)
+	stands, turn, next := g.Claim(f, Result[string]{Value: value, Entry: entry, Write: true}, now)
+	if !stands || turn == nil || next != nil {
+		t.Fatalf("Claim = %v, %v, %v, want a turn", stands, turn, next)
+	}
+	f.Publish()
+	if !mayBegin(g, turn) || !g.IsCurrent(turn) {
+		t.Fatal("the write may not begin")
+	}
+	g.EndWrite(turn, Written[string]{Entry: entry, OK: true}, now)
+	g.End()
+}
+
+// There is no instant at which neither the flight nor its entry can be found.
+func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
+	g := newGroup()
+	version := g.Version(1)
+	f := lead(t, g, 1, start)
+	if out := join(g, 1, start); out.Flight != f || out.Led || out.Start {
+		t.Errorf("the second Join = %+v, want to share the flight", out)
+	}
+	entry := entryOf("v", start)
+	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start)
+	f.Publish()
+	if out := join(g, 1, start); out.Entry != entry { // neither stored nor gone yet
+		t.Errorf("Join during the write = %+v, want the entry", out)
+	}
+	g.EndWrite(turn, Written[string]{Entry: entry, OK: true}, start)
+	g.End()
+	// Whoever looked into the storage before the write has to look again.
+	if out := g.Join(1, version, nil, start, "job"); !out.Retry {
+		t.Errorf("Join with an old version = %+v, want Retry", out)
+	}
+	if value, _, err := f.Result(); value != "v" || err != nil {
+		t.Errorf("Result = %q, %v", value, err)
+	}
+	atRest(t, g)
+}
+
+func TestOnlyOneClaimStands(t *testing.T) {
+	g := newGroup()
+	f := lead(t, g, 1, start)
+	first, _, _ := g.Claim(f, Result[string]{Err: errors.New("timeout")}, start)
+	second, turn, next := g.Claim(f, Result[string]{Value: "late", Entry: entryOf("late", start), Write: true}, start)
+	if !first || second || turn != nil || next != nil {
+		t.Errorf("Claims = %v and %v, %v, %v, want the first alone", first, second, turn, next)
+	}
+	if value, entry, err := f.Result(); value != "" || entry != nil || err == nil {
+		t.Errorf("Result = %q, %v, %v, want the error", value, entry, err)
+	}
+	g.End()
+	atRest(t, g)
+}
+
+func TestDetachedFlightWritesNothingAndLeavesItsSuccessorAlone(t *testing.T) {
+	g := newGroup()
+	old := lead(t, g, 1, start)
+	deletion, next, err := g.Invalidate(1, start, true)
+	if err != nil || next != nil {
+		t.Fatalf("Invalidate = %v, %v", next, err)
+	}
+	successor := lead(t, g, 1, at(1))
+	stands, turn, _ := g.Claim(old, Result[string]{Value: "old", Entry: entryOf("old", start), Write: true}, at(2))
+	if !stands || turn != nil {
+		t.Errorf("Claim of the detached flight = %v, %v, want it to stand without a write", stands, turn)
+	}
+	g.End()
+	if out := join(g, 1, at(3)); out.Flight != successor {
+		t.Errorf("Join = %+v, want the successor", out)
+	}
+	g.EndInvalidate(deletion, true, true, at(4))
+	g.End()
+	land(t, g, successor, "new", at(1), at(5))
+	atRest(t, g)
+}
+
+// The flight is detached between its Claim and its write.
+func TestFlightThatLosesItsKeyBeforeTheWrite(t *testing.T) {
+	g := newGroup()
+	f := lead(t, g, 1, start)
+	blocker := g.Enqueue(1, 0)
+	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entryOf("v", start), Write: true}, start)
+	deletion, _, _ := g.Invalidate(1, at(1), true)
+	g.EndTurn(blocker, false)
+	if !mayBegin(g, turn) || g.IsCurrent(turn) {
+		t.Errorf("its turn has come: %v; it may write: %v; want true, false", mayBegin(g, turn), g.IsCurrent(turn))
+	}
+	g.EndWrite(turn, Written[string]{}, at(2))
+	g.End()
+	if !mayBegin(g, deletion) {
+		t.Error("the deletion does not follow")
+	}
+	g.EndInvalidate(deletion, true, true, at(3))
+	g.End()
+	atRest(t, g)
+}
+
+func TestOneForcedFlightIsQueued(t *testing.T) {
+	g := newGroup()
+	running := lead(t, g, 1, start)
+	first := g.Force(1, nil, "forced")
+	if first.Flight == nil || first.Flight == running || !first.Led || first.Start {
+		t.Fatalf("Force = %+v, want a queued flight", first)
+	}
+	if second := g.Force(1, nil, "forced"); second.Flight != first.Flight || second.Led {
+		t.Errorf("the second Force = %+v, want to share the queued flight", second)
+	}
+	if out := join(g, 1, start); out.Flight != running {
+		t.Errorf("Join = %+v, want the running flight", out)
+	}
+	_, _, next := g.Claim(running, Result[string]{Err: errors.New("failed")}, at(1))
+	g.End()
+	if next != first.Flight {
+		t.Fatalf("after the running flight comes %v, want the queued one", next)
+	}
+	if out := g.Force(1, nil, "forced"); out.Flight != next || out.Led || out.Start {
+		t.Errorf("Force before it has begun = %+v, want to share it", out)
+	}
+	g.Start(next, at(1), func(error) {})
+	if out := g.Force(1, nil, "forced"); out.Flight == next || !out.Led {
+		t.Errorf("Force when it has begun = %+v, want another flight", out)
+	} else {
+		_, _, last := g.Claim(next, Result[string]{}, at(2))
+		g.End()
+		if last != out.Flight {
+			t.Errorf("then comes %v", last)
+		}
+		g.Claim(last, Result[string]{}, at(3))
+		g.End()
+	}
+	atRest(t, g)
+}
+
+func TestFlightThatWouldWaitForItself(t *testing.T) {
+	g := newGroup()
+	f := lead(t, g, 1, start)
+	own := []*Flight[int, string, string]{f}
+	if out := g.Join(1, g.Version(1), own, start, "job"); !errors.Is(out.Err, ErrReentrant) {
+		t.Errorf("Join = %+v, want ErrReentrant", out)
+	}
+	if out := g.Force(1, own, "job"); !errors.Is(out.Err, ErrReentrant) {
+		t.Errorf("Force = %+v, want ErrReentrant", out)
+	}
+	if out := g.Join(2, g.Version(2), own, start, "job"); out.Flight == nil {
+		t.Errorf("Join of another key = %+v", out)
+	} else {
+		g.Claim(out.Flight, Result[string]{}, start)
+		g.End()
+	}
+	turn, _, _ := g.Invalidate(1, start, false)
+	if out := g.Join(1, g.Version(1), own, start, "job"); out.Flight == nil || out.Flight == f || !out.Led {
+		t.Errorf("Join of a detached flight = %+v, want a new flight", out)
+	} else {
+		g.Claim(out.Flight, Result[string]{}, start)
+		g.End()
+	}
+	g.EndInvalidate(turn, false, true, start)
+	g.End()
+	g.Claim(f, Result[string]{}, start)
+	g.End()
+	atRest(t, g)
+}
+
+func notAbsent(string) bool { return false }
+
+func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
+	for _, found := range []*storage.Entry[string]{nil, entryOf("stored", start)} {
+		g := newGroup()
+		out := g.JoinLookup(1, nil, start, "job", notAbsent)
+		if out.Lookup == nil || !out.Led || !out.Start {
+			t.Fatalf("JoinLookup = %+v, want a new lookup", out)
+		}
+		if again := g.JoinLookup(1, nil, start, "job", notAbsent); again.Lookup != out.Lookup || again.Led {
+			t.Errorf("the second JoinLookup = %+v, want to share it", again)
+		}
+		f := g.EndLookup(out.Lookup, found, at(1), "foreground", "background")
+		if !isDone(out.Lookup) {
+			t.Fatal("the lookup has not ended")
+		}
+		entry, flight, err, led := out.Lookup.Result()
+		switch {
+		case err != nil || entry != found || flight != f:
+			t.Errorf("Result = %v, %v, %v", entry, flight, err)
+		case found == nil && (f == nil || !led || f.Job != "foreground"):
+			t.Errorf("nothing was found: flight %+v, led %v", f, led)
+		case found != nil && (f != nil || led):
+			t.Errorf("an entry was found: flight %+v, led %v", f, led)
+		}
+		if f != nil {
+			g.Claim(f, Result[string]{}, at(2))
+			g.End()
+		}
+		g.End()
+		atRest(t, g)
+	}
+}
+
+func TestLookupIsHandedWhatIsCommittedMeanwhile(t *testing.T) {
+	g := newGroup()
+	l := g.JoinLookup(1, nil, start, "job", notAbsent).Lookup
+	entry := entryOf("set", at(1))
+	turn, _, err := g.Set(1, entry, at(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.EndWrite(turn, Written[string]{Entry: entry, OK: true, Refuse: at(1)}, at(1))
+	g.End()
+	if !isDone(l) {
+		t.Fatal("the lookup goes on")
+	}
+	if got, _, _, _ := l.Result(); got != entry {
+		t.Errorf("Result = %v, want what was set", got)
+	}
+	if start := g.EndLookup(l, nil, at(2), "foreground", "background"); start != nil {
+		t.Error("a load starts, though there is an entry")
+	}
+	g.End()
+	atRest(t, g)
+}
+
+// What a lookup has read before an invalidation is refused, though the deletion has ended long ago.
+func TestLookupRefusesWhatWasInvalidatedMeanwhile(t *testing.T) {
+	g := newGroup()
+	l := g.JoinLookup(1, nil, start, "job", notAbsent).Lookup
+	turn, _, _ := g.Invalidate(1, at(10), true)
+	g.EndInvalidate(turn, true, true, at(11))
+	g.End()
+	if out := g.JoinLookup(1, nil, at(12), "job", notAbsent); out.Lookup == l || !out.Led {
+		t.Errorf("JoinLookup after the invalidation = %+v, want a new one", out)
+	} else {
+		g.AbortLookup(out.Lookup, errors.New("test"))
+		g.End()
+	}
+	f := g.EndLookup(l, entryOf("old", at(10)), at(20), "foreground", "background")
+	if entry, _, _, _ := l.Result(); entry != nil || f == nil {
+		t.Errorf("the lookup ended in %v and %v, want a load", entry, f)
+	}
+	g.Claim(f, Result[string]{}, at(21))
+	g.End()
+	g.End()
+	atRest(t, g)
+}
+
+func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
+	g := newGroup()
+	old := entryOf("old", start)
+	refresh := func(entry *storage.Entry[string], now time.Time) bool {
+		out := g.Refresh(entry, 1, g.Version(1), now, "job")
+		if out.Flight != nil {
+			g.Claim(out.Flight, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now)
+			g.End()
+		}
+		return out.Start
+	}
+	if !refresh(old, at(0)) {
+		t.Error("the first refresh did not start")
+	}
+	if refresh(old, at(time.Second-1)) {
+		t.Error("a refresh during the backoff")
+	}
+	if !refresh(old, at(time.Second)) {
+		t.Error("no refresh after the backoff")
+	}
+	if !refresh(entryOf("newer", at(time.Second+1)), at(time.Second+2)) {
+		t.Error("no refresh of a newer entry")
+	}
+	if n := slots(g); n != 1 {
+		t.Errorf("%d keys are registered, want the one with the backoff", n)
+	}
+}
+
+func TestAbortAllSettlesEverything(t *testing.T) {
+	g := newGroup()
+	boom := errors.New("closed")
+	cancelled := 0
+	running := join(g, 1, start).Flight
+	g.Start(running, start, func(err error) {
+		if err != boom {
+			t.Errorf("cancelled because of %v", err)
+		}
+		cancelled++
+	})
+	queued := g.Force(1, nil, "job").Flight
+	detached := lead(t, g, 2, start)
+	deletion, _, _ := g.Invalidate(2, start, false)
+	lookup := g.JoinLookup(3, nil, start, "job", notAbsent).Lookup
+	g.Shut()
+	g.AbortAll(boom)
+	for name, f := range map[string]*Flight[int, string, string]{"running": running, "queued": queued, "detached": detached} {
+		if !isDone(f) {
+			t.Errorf("the %s flight has no result", name)
+			continue
+		}
+		if _, _, err := f.Result(); err != boom {
+			t.Errorf("the %s flight has come to %v", name, err)
+		}
+	}
+	if !isDone(lookup) {
+		t.Error("the lookup has not ended")
+	} else if _, _, err, _ := lookup.Result(); err != boom {
+		t.Errorf("the lookup has come to %v", err)
+	}
+	if cancelled != 1 {
+		t.Errorf("the load was cancelled %d times", cancelled)
+	}
+	for _, f := range []*Flight[int, string, string]{running, detached} {
+		if stands, _, _ := g.Claim(f, Result[string]{Value: "late"}, at(1)); stands {
+			t.Error("a late result stands")
+		}
+		g.End()
+	}
+	g.EndLookup(lookup, nil, at(1), "job", "job")
+	g.End()
+	g.EndInvalidate(deletion, false, true, at(1))
+	g.End()
+	if out := join(g, 5, at(1)); !errors.Is(out.Err, ErrClosed) {
+		t.Errorf("Join = %+v, want ErrClosed", out)
+	}
+	atRest(t, g)
+}
+
+// While old entries are refused hits are slower, so that has to end, and what is remembered with it.
+func TestRecordsOfALateWriteEndWithItsEntry(t *testing.T) {
+	g := newGroup()
+	f := lead(t, g, 1, start)
+	old := entryOf("old", start)
+	_, turn, _ := g.Claim(f, Result[string]{Value: "old", Entry: old, Write: true}, start)
+	g.EndWrite(turn, Written[string]{Entry: old, GivenUp: true}, at(time.Second))
+	g.End()
+	deletion, _, _ := g.Invalidate(1, at(2*time.Second), true)
+	g.EndInvalidate(deletion, true, true, at(2*time.Second))
+	g.End()
+	if !refuses(g, 1, old, old.ExpireAfter().Add(-1)) {
+		t.Error("the late entry is not refused")
+	}
+	if refuses(g, 1, entryOf("new", at(2*time.Second+1)), at(time.Minute)) {
+		t.Error("a newer entry is refused")
+	}
+	if !g.Fenced() {
+		t.Error("nobody would ask whether entries are refused")
+	}
+	if refuses(g, 1, old, old.ExpireAfter()) {
+		t.Error("the record outlives the entry")
+	}
+	if g.Fenced() {
+		t.Error("hits would ask for ever")
+	}
+}
+
+// However many keys have failed, what is remembered of those whose time is over is bounded.
+func TestBackoffsThatAreOverAreForgotten(t *testing.T) {
+	g := newGroup()
+	const loads = 40_000
+	now := start
+	for key := range loads {
+		now = now.Add(time.Millisecond) // so that 1000 backoffs are in force
+		f := lead(t, g, key, now)
+		g.Claim(f, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now)
+		g.End()
+	}
+	if n, most := slots(g), shards*2*keep+2*1000; n > most {
+		t.Errorf("%d keys are registered after %d failures, want at most %d", n, loads, most)
+	}
+}
+
+// Fences of deletions that failed never end by themselves. Too many become one that refuses at least as much, and newer entries are handed out.
+func TestManyFencesBecomeOne(t *testing.T) {
+	g := newGroup()
+	const keys = 140_000
+	for key := range keys {
+		turn, _, _ := g.Invalidate(key, at(time.Duration(key)), true)
+		g.EndInvalidate(turn, true, false, at(time.Duration(key)))
+		g.End()
+	}
+	if n, most := slots(g), shards*2*(fold+1); n > most {
+		t.Errorf("%d keys are registered after %d failures, want at most %d", n, keys, most)
+	}
+	for key := range keys {
+		if !refuses(g, key, entryOf("old", at(time.Duration(key))), at(keys)) {
+			t.Fatalf("the entry of key %d is not refused any more", key)
+		}
+	}
+	f := lead(t, g, 7, at(8)) // by a clock that was set back
+	created, ok := g.Start(f, at(8), func(error) {})
+	if !ok || refuses(g, 7, entryOf("new", created), at(keys)) {
+		t.Errorf("an entry that is loaded now, created %v, is refused", created.Sub(start))
+	}
+	g.Claim(f, Result[string]{}, at(keys))
+	g.End()
+
+	// Clearing the storage mends them all.
+	g.InvalidateAll(at(2*keys), true, func(*Flight[int, string, string]) { t.Error("a flight starts") }).Run(func() bool { return true })
+	atRest(t, g)
+}
+
+func TestInvalidateAllReachesEveryKey(t *testing.T) {
+	g := newGroup()
+	var flights, queued []*Flight[int, string, string]
+	for key := range 100 {
+		flights = append(flights, lead(t, g, key, start))
+		queued = append(queued, g.Force(key, nil, "job").Flight)
+	}
+	var started []*Flight[int, string, string]
+	removed := false
+	deletion := g.InvalidateAll(at(1), true, func(f *Flight[int, string, string]) { started = append(started, f) })
+	if !refuses(g, 1, entryOf("old", at(1)), at(1)) || refuses(g, 1, entryOf("new", at(2)), at(1)) {
+		t.Error("before the deletion old entries are handed out, or new ones refused")
+	}
+	deletion.Run(func() bool {
+		removed = true
+		if !refuses(g, 1, entryOf("old", at(1)), at(1)) {
+			t.Error("old entries are handed out during the deletion")
+		}
+		return true
+	})
+	if !removed || len(started) != len(queued) {
+		t.Errorf("removed: %v; %d flights started, want %d", removed, len(started), len(queued))
+	}
+	for _, f := range queued {
+		if !slices.Contains(started, f) {
+			t.Errorf("the queued flight of key %d was not started", f.Key)
+		}
+	}
+	for _, f := range append(flights, queued...) {
+		entry := entryOf("v", at(2))
+		_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, at(2))
+		if first := slices.Contains(flights, f); (turn == nil) != first {
+			t.Errorf("the flight of key %d may write: %v", f.Key, turn != nil)
+		}
+		if turn != nil {
+			g.EndWrite(turn, Written[string]{Entry: entry, OK: true}, at(2))
+		}
+		g.End()
+	}
+	atRest(t, g)
+}
+
+// Who waits for a turn learns what has happened to the key since.
+func TestTurnsTellWhatOvertookThem(t *testing.T) {
+	g := newGroup()
+	entry := entryOf("v", start)
+	early := g.Enqueue(1, 0)
+	set, _, _ := g.Set(1, entry, at(1))
+	behindSet := g.Enqueue(1, 7)
+	namedLater := g.Enqueue(1, 8)
+	deletion, _, _ := g.Invalidate(1, at(1), true)
+	behindDeletion := g.Enqueue(1, 9)
+	failed, _, _ := g.Set(1, entry, at(2))
+	last := g.Enqueue(1, 10)
+
+	pass := func(turn *Turn[int], want Change) {
+		t.Helper()
+		g.Await(turn)
+		if got := turn.Overtaken(); got != want {
+			t.Errorf("overtaken by %v, want %v", got, want)
+		}
+	}
+	pass(early, Unchanged)
+	g.EndTurn(early, false)
+	pass(set, Unchanged)
+	g.EndWrite(set, Written[string]{Entry: entry, OK: true, Booked: 7}, at(1))
+	g.End()
+	pass(behindSet, Stored)
+	g.EndTurn(behindSet, false)
+	pass(namedLater, Unchanged) // the strategy has named it with the new entry in its books
+	g.EndTurn(namedLater, false)
+	g.Await(deletion)
+	g.EndInvalidate(deletion, true, true, at(2))
+	g.End()
+	pass(behindDeletion, Removed)
+	g.EndTurn(behindDeletion, false)
+	pass(failed, Removed)
+	g.EndWrite(failed, Written[string]{Entry: entry}, at(3))
+	g.End()
+	pass(last, Removed) // a write that failed changes nothing
+	g.EndTurn(last, false)
+	atRest(t, g)
+}
+
+// Writes that had not begun when everything was deleted learn of it; those that come later do not.
+func TestInvalidateAllVoidsTheWritesThatWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup()
+		running := g.Enqueue(1, 0)
+		g.Await(running)
+		waiting, first := g.Enqueue(1, 0), g.Enqueue(2, 0)
+		deletion := g.InvalidateAll(at(1), true, func(*Flight[int, string, string]) {})
+		late := g.Enqueue(1, 0)
+		var ran atomic.Bool
+		go deletion.Run(func() bool {
+			ran.Store(true)
+			return true
+		})
+		synctest.Wait()
+		if ran.Load() || mayBegin(g, first) {
+			t.Errorf("during a write: deleted: %v; another may begin: %v; want false, false", ran.Load(), mayBegin(g, first))
+		}
+		g.EndTurn(running, false)
+		synctest.Wait()
+		if !ran.Load() {
+			t.Error("nothing was deleted though no write is in progress")
+		}
+		for _, turn := range []*Turn[int]{waiting, first, late} {
+			g.Await(turn)
+			if want := turn != late; turn.Void() != want {
+				t.Errorf("a write that came before the deletion: %v; it is void: %v", want, turn.Void())
+			}
+			g.EndTurn(turn, false)
+		}
+		atRest(t, g)
+	})
+}
+
+// From many goroutines: nobody waits for ever, and nothing stays.
+func TestGroupConcurrently(t *testing.T) {
+	g := newGroup()
+	const keys = 4
+	var mu sync.Mutex
+	stored := map[int]*storage.Entry[string]{}
+	look := func(key int) *storage.Entry[string] {
+		mu.Lock()
+		defer mu.Unlock()
+		return stored[key]
+	}
+	var flights sync.WaitGroup
+	fly := func(f *Flight[int, string, string]) {
+		for f != nil {
+			g.Start(f, start, func(error) {})
+			entry := entryOf("v", start)
+			_, turn, next := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start)
+			f.Publish()
+			if turn != nil {
+				g.Await(turn)
+				current := g.IsCurrent(turn)
+				if current {
+					mu.Lock()
+					stored[f.Key] = entry
+					mu.Unlock()
+				}
+				g.EndWrite(turn, Written[string]{Entry: entry, OK: current}, start)
+			}
+			g.End()
+			f = next
+		}
+	}
+	launch := func(f *Flight[int, string, string]) {
+		if f != nil {
+			flights.Go(func() { fly(f) })
+		}
+	}
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for n := range 2000 {
+				key := (w + n) % keys
+				switch n % 5 {
+				case 0:
+					turn, next, _ := g.Invalidate(key, start, false)
+					launch(next)
+					g.Await(turn)
+					mu.Lock()
+					delete(stored, key)
+					mu.Unlock()
+					g.EndInvalidate(turn, false, true, start)
+					g.End()
+				case 1:
+					out := g.Force(key, nil, "job")
+					if out.Start {
+						launch(out.Flight)
+					}
+					<-out.Flight.Done()
+				default:
+					for {
+						version := g.Version(key)
+						if look(key) != nil {
+							break
+						}
+						out := g.Join(key, version, nil, start, "job")
+						if out.Retry {
+							continue
+						}
+						if out.Start {
+							launch(out.Flight)
+						}
+						if out.Flight != nil {
+							<-out.Flight.Done()
+						}
+						break
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	flights.Wait()
+	atRest(t, g)
+}
