@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// callContext is the ctx of a load or of a storage call: the values of the caller it is made for, nobody's
-// cancellation, and a deadline of its own by the cache's clock. Whoever made it ends it.
+// callContext is the ctx of a load or of a storage call: the values of the caller it is made for,
+// nobody's cancellation, and a deadline of its own by the cache's clock. Whoever made it ends it.
 type callContext struct {
 	context.Context // of the same values; ends with end
 	cancel          context.CancelCauseFunc
@@ -19,8 +19,8 @@ type callContext struct {
 	alone           bool      // nobody waits for the load
 }
 
-// newCallContext returns a ctx with the values of caller that ends limit after now; Forever means by
-// end only.
+// newCallContext returns a ctx with the values of caller that ends limit after now; Forever means
+// by end only.
 func newCallContext(caller context.Context, now time.Time, limit time.Duration) *callContext {
 	inner, cancel := context.WithCancelCause(context.WithoutCancel(caller))
 	c := &callContext{Context: inner, cancel: cancel, done: make(chan struct{})}
@@ -38,8 +38,8 @@ func (c *callContext) end(cause error) {
 	})
 }
 
-// Done has a channel of its own, because the context package would take the error of the inner context for that
-// of this one where it recognizes its channel.
+// Done has a channel of its own, because the context package would take the error of the inner
+// context for that of this one where it recognizes its channel.
 func (c *callContext) Done() <-chan struct{} { return c.done }
 
 // Deadline returns the instant at which the call is given up.

@@ -522,6 +522,7 @@ func TestC20_EntryBuilderBlowsUpInRefresh(t *testing.T) {
 				if bomb.left.Load() > 0 {
 					t.Fatal("the builder has not blown up: the test shows nothing")
 				}
+				peeks(t, c, "k", 1)
 				checkWorks(t, c)
 			})
 		})
@@ -595,12 +596,12 @@ func testObserverBlowsUp(t *testing.T, r *rig, kind cache.EventKind, exit bool) 
 		if err := errors.Join(errs...); err != nil && !exit {
 			t.Errorf("a call failed: %v", err)
 		}
-		r.source.answers(func(*load_) (int, error) { return 0, errBackend })
+		r.source.answers(func(*rigLoad) (int, error) { return 0, errBackend })
 		_ = ran("Get that fails", load)
 		_ = ran("Set", func() error { return c.Set(t.Context(), "k", 1) })
 		r.advance(updateAfter)
 		_ = ran("stale hit", load)
-		r.source.answers(func(l *load_) (int, error) { return l.ordinal, nil })
+		r.source.answers(func(l *rigLoad) (int, error) { return l.ordinal, nil })
 		if r.faulty != nil {
 			for _, m := range []method{onGet, onOffer, onInvalidate, onRelease, onClear} {
 				r.faulty.on(m, func(context.Context, string) error { return errStore })
@@ -623,8 +624,8 @@ func testObserverBlowsUp(t *testing.T, r *rig, kind cache.EventKind, exit bool) 
 	}
 }
 
-// load_ is the load of a rig.
-type load_ = load[string, int]
+// rigLoad is the load of a rig.
+type rigLoad = load[string, int]
 
 // When the observer ends the goroutine of a flight that has its value, the callers get it.
 func TestC20_ObserverExitsWithTheValueAtHand(t *testing.T) {
@@ -688,7 +689,7 @@ func TestC20_LogHandlerBlowsUp(t *testing.T) {
 		get(t, c, "k", 1)
 		settle(t, c)
 		r.advance(updateAfter)
-		r.source.answers(func(*load_) (int, error) { return 0, errBackend })
+		r.source.answers(func(*rigLoad) (int, error) { return 0, errBackend })
 		get(t, c, "k", 1)
 		settle(t, c)
 		if r.faulty != nil {
@@ -701,7 +702,7 @@ func TestC20_LogHandlerBlowsUp(t *testing.T) {
 		if records.Load() == 0 {
 			t.Fatal("nothing was logged: the test shows nothing")
 		}
-		r.source.answers(func(l *load_) (int, error) { return l.ordinal, nil })
+		r.source.answers(func(l *rigLoad) (int, error) { return l.ordinal, nil })
 		checkWorks(t, c)
 	})
 }
@@ -813,7 +814,7 @@ func TestC20_NoTimerIsLeftBehind(t *testing.T) {
 					r.faulty.on(m, bomb.fault)
 				}
 				bomb.left.Store(1000)
-				r.source.answers(func(*load_) (int, error) { bomb.up(); return 0, nil })
+				r.source.answers(func(*rigLoad) (int, error) { bomb.up(); return 0, nil })
 				for _, call := range []func() error{
 					func() error { _, err := c.Get(t.Context(), "k"); return err },
 					func() error { _, err := c.Refresh(t.Context(), "k"); return err },
@@ -829,7 +830,7 @@ func TestC20_NoTimerIsLeftBehind(t *testing.T) {
 					}
 				}
 				bomb.left.Store(0)
-				r.source.answers(func(l *load_) (int, error) { return l.ordinal, nil })
+				r.source.answers(func(l *rigLoad) (int, error) { return l.ordinal, nil })
 				checkWorks(t, c)
 			})
 		})

@@ -239,12 +239,6 @@ func (s *strict) agrees(t *testing.T, r *rig) {
 	}
 }
 
-// unlistable is the part of a local storage that cannot list its entries.
-type unlistable struct {
-	storage.Storage[string, int]
-	storage.Local[string, int]
-}
-
 // unclearable is the part of a storage that cannot remove all entries at once.
 type unclearable struct{ storage.Storage[string, int] }
 

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -48,8 +49,8 @@ func (a *attempt[K, V]) stop() {
 	a.end(nil)
 }
 
-// fly runs a flight from its load to its last write, on a goroutine that is its own. Foreign code can
-// exit that goroutine at any point; what has to happen all the same is deferred.
+// fly runs a flight from its load to its last write, on a goroutine that is its own. Foreign code
+// can exit that goroutine at any point; what has to happen all the same is deferred.
 func (e *engine[A, K, V]) fly(f *flight.Flight[K, V, job[A, K, V]]) {
 	defer e.group.End()
 	var a attempt[K, V]
@@ -121,15 +122,18 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	s := f.Job.settings
 	now := s.clock.Now()
 	r := flight.Result[V]{Started: a.began}
+	failure := a.err
 	if a.err == nil {
 		r.Value = a.value
-		r.Entry = e.build(s, created, f.Key, a.value, now)
-		r.Write = r.Entry != nil || e.holds(f)
+		r.Entry, failure = e.build(s, created, f.Key, a.value, now)
 	} else {
 		r.Err = &LoadError{Key: f.Key, Err: a.err}
-		if e.holds(f) {
-			r.Backoff = s.refreshBackoff
-		}
+	}
+	switch held := r.Entry == nil && e.holds(f); {
+	case failure == nil:
+		r.Write = r.Entry != nil || held
+	case held:
+		r.Backoff = s.refreshBackoff
 	}
 	if !e.claim(f, a, r, now) {
 		return
@@ -146,8 +150,8 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	e.report(s, event)
 }
 
-// claim settles the result of a flight that has ended its load, and counts it. If it reports true, the
-// result has to be published.
+// claim settles the result of a flight that has ended its load, and counts it. If it reports true,
+// the result has to be published.
 func (e *engine[A, K, V]) claim(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], r flight.Result[V], now time.Time) (stands bool) {
 	stands, turn, next := e.group.Claim(f, r, now)
 	a.landed, a.turn, a.written.Entry = true, turn, r.Entry
@@ -190,15 +194,16 @@ func (e *engine[A, K, V]) countLoad(f *flight.Flight[K, V, job[A, K, V]], a *att
 }
 
 // build makes the entry for a value; nil if it is not to be kept.
-func (e *engine[A, K, V]) build(s *settings[A, K, V], created time.Time, key K, value V, now time.Time) *storage.Entry[V] {
+func (e *engine[A, K, V]) build(s *settings[A, K, V], created time.Time, key K, value V, now time.Time) (*storage.Entry[V], error) {
 	entry, err := buildGuarded(s, created, key, value)
 	if err != nil {
-		e.storageFailed(s, key, 0, err)
+		e.storageFailed(s, key, 0, fmt.Errorf("entry builder %T: %w", s.builder, err))
+		return nil, err
 	}
 	if entry != nil && entry.Expired(now) {
-		return nil
+		return nil, nil
 	}
-	return entry
+	return entry, nil
 }
 
 func buildGuarded[A any, K comparable, V any](s *settings[A, K, V], created time.Time, key K, value V) (entry *storage.Entry[V], err error) {
@@ -242,8 +247,8 @@ func callFailure(key any, late error) error {
 	return callError(key, late)
 }
 
-// write tells storage and strategy of what a flight has loaded, when it is its turn and nothing newer has
-// superseded it. It does nothing if there is nothing to write.
+// write tells storage and strategy of what a flight has loaded, when it is its turn and nothing
+// newer has superseded it. It does nothing if there is nothing to write.
 func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	if a.turn == nil {
 		return

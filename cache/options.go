@@ -150,8 +150,8 @@ func WithPostprocess[V any](p postprocess.Processor[V]) Option {
 	return optionFunc(func(r *recorded) { setPart(&r.processor, p) })
 }
 
-// WithInvalidation binds s to the cache, so that other code can invalidate through s, until the cache
-// is closed or gets another one.
+// WithInvalidation binds s to the cache, so that other code can invalidate through s, until the
+// cache is closed or gets another one.
 func WithInvalidation[A any](s *invalidation.Support[A]) Option {
 	return optionFunc(func(r *recorded) { setPart(&r.invalidation, s) })
 }

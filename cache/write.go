@@ -10,8 +10,8 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// notes collects what is to be reported when a key's turn has ended: observers are foreign code, and
-// whoever waits for the key, or for all keys, must not wait for them.
+// notes collects what is to be reported when a key's turn has ended: observers are foreign code,
+// and whoever waits for the key, or for all keys, must not wait for them.
 type notes []func()
 
 func (n *notes) add(f func()) { *n = append(*n, f) }
@@ -39,8 +39,8 @@ func (e *engine[A, K, V]) strategyFailed(s *settings[A, K, V], key any, err erro
 	e.storageFailed(s, key, 0, fmt.Errorf("eviction strategy %T: %w", s.strategy.Strategy, err))
 }
 
-// put makes the storage hold the entry of w, or nothing if there is none, and says in w how it went. The
-// caller has the turn of the key.
+// put makes the storage hold the entry of w, or nothing if there is none, and says in w how it
+// went. The caller has the turn of the key.
 func (e *engine[A, K, V]) put(ctx context.Context, s *settings[A, K, V], key K, w *flight.Written[V], n *notes) (err error) {
 	if w.Entry != nil {
 		err = e.offer(ctx, s, key, w, n)
@@ -93,8 +93,8 @@ func (e *engine[A, K, V]) remove(ctx context.Context, s *settings[A, K, V], key 
 	return err
 }
 
-// change runs op, which changes an entry of the storage. What it does after it was given up on is booked
-// when it has returned.
+// change runs op, which changes an entry of the storage. What it does after it was given up on is
+// booked when it has returned.
 func (e *engine[A, K, V]) change(ctx context.Context, s *settings[A, K, V], key K, op func(context.Context) error) (err error, givenUp bool) {
 	if s.store.memory != nil {
 		return op(ctx), false
@@ -106,8 +106,8 @@ func (e *engine[A, K, V]) change(ctx context.Context, s *settings[A, K, V], key 
 	})
 }
 
-// reconcile tells the strategy whether the storage holds a key, after a call that was given up on has
-// changed it after all.
+// reconcile tells the strategy whether the storage holds a key, after a call that was given up on
+// has changed it after all.
 func (e *engine[A, K, V]) reconcile(changed *settings[A, K, V], key K) {
 	e.group.Extend()
 	defer e.group.End()
@@ -203,8 +203,9 @@ func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K, when uint6
 	return true
 }
 
-// apart runs write, then after, for a caller that has begun in the group. With foreign parts that is
-// done on a goroutine of its own, so that the caller can leave with its ctx; it never waits for after.
+// apart runs write, then after, for a caller that has begun in the group. With foreign parts that
+// is done on a goroutine of its own, so that the caller can leave with its ctx; it never waits for
+// after.
 func (e *engine[A, K, V]) apart(ctx context.Context, s *settings[A, K, V], write func() error, after func()) error {
 	if s.inline() {
 		defer e.group.End()
@@ -354,8 +355,8 @@ func (e *engine[A, K, V]) clear(ctx context.Context) (failure, unbooked error) {
 	return nil, s.strategy.cleared()
 }
 
-// relist tells the strategy anew what the storage holds, if it can tell, after a Clear that was given up
-// on has been carried out after all.
+// relist tells the strategy anew what the storage holds, if it can tell, after a Clear that was
+// given up on has been carried out after all.
 func (e *engine[A, K, V]) relist(cleared *settings[A, K, V]) {
 	e.group.Extend()
 	defer e.group.End()

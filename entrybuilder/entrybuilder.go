@@ -18,8 +18,8 @@ const Forever = time.Duration(math.MaxInt64)
 //
 // The entry's Created must be loadStarted: ages count from the instant before the load, and
 // invalidations are judged by it. A nil entry means that the value is not kept: its callers get it,
-// and what the storage held before is removed. A panic counts the same and is reported. A builder
-// must not block and must not call back into the cache.
+// and what the storage held before is removed. After a panic, which is reported, they get it too, and
+// what the storage held stays. A builder must not block and must not call back into the cache.
 type Builder[K comparable, V any] interface {
 	Build(loadStarted time.Time, key K, value V) *storage.Entry[V]
 }

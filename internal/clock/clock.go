@@ -23,8 +23,8 @@ func Default() *Source {
 	return &Source{Clock: clockwork.NewRealClock(), coarse: &coarse{}}
 }
 
-// Now reads the clock. It also ends a coarse reading that has got lost, whose timer does not fire: one of
-// a synctest bubble that the cache is no longer used in.
+// Now reads the clock. It also ends a coarse reading that has got lost, whose timer does not fire:
+// one of a synctest bubble that the cache is no longer used in.
 func (s *Source) Now() time.Time {
 	now := s.Clock.Now()
 	if s.coarse != nil {

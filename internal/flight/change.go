@@ -30,9 +30,9 @@ func (g *Group[K, V, J]) aboveLocked(sh *shard[K, V, J], s *slot[K, V, J], now t
 	return now
 }
 
-// Set supersedes what is in progress for key by an entry from outside, created now: the flight is detached, and
-// the entry is the answer for callers that find none, until EndWrite. The caller writes it when the
-// turn has come, and starts next, if any.
+// Set supersedes what is in progress for key by an entry from outside, created now: the flight is
+// detached, and the entry is the answer for callers that find none, until EndWrite. The caller
+// writes it when the turn has come, and starts next, if any.
 func (g *Group[K, V, J]) Set(key K, entry *storage.Entry[V], created time.Time) (turn *Turn[K], next *Flight[K, V, J], err error) {
 	sh := g.shard(key)
 	sh.mu.Lock()
@@ -75,8 +75,8 @@ func (g *Group[K, V, J]) invalidateLocked(s *slot[K, V, J], now time.Time) (next
 	return s.detach()
 }
 
-// latest returns now, or the latest instant that an entry may have been created at, if that is later: by a
-// clock that stands still or was set back.
+// latest returns now, or the latest instant that an entry may have been created at, if that is
+// later: by a clock that stands still or was set back.
 func (sh *shard[K, V, J]) latest(now time.Time) time.Time {
 	if sh.stamp.After(now) {
 		return sh.stamp
@@ -112,9 +112,9 @@ type Deletion[K comparable, V, J any] struct {
 	fenced bool
 }
 
-// InvalidateAll detaches what is in progress for every key, and keeps new writes from beginning until the
-// deletion has run. With fenced, entries created up to now are refused until it has ended well. Start is
-// called with the flights to start now.
+// InvalidateAll detaches what is in progress for every key, and keeps new writes from beginning
+// until the deletion has run. With fenced, entries created up to now are refused until it has ended
+// well. Start is called with the flights to start now.
 func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*Flight[K, V, J])) *Deletion[K, V, J] {
 	d := &Deletion[K, V, J]{group: g, now: now, fenced: fenced}
 	d.halt = g.halt(func(sh *shard[K, V, J]) {
@@ -134,7 +134,8 @@ func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*F
 	return d
 }
 
-// Run waits for the writes that had begun, and calls remove while there are none. It has to be called, once.
+// Run waits for the writes that had begun, and calls remove while there are none. It has to be
+// called, once.
 func (d *Deletion[K, V, J]) Run(remove func() (ok bool)) {
 	g, ok := d.group, false
 	defer g.resume(func(sh *shard[K, V, J]) {
@@ -174,8 +175,9 @@ func (g *Group[K, V, J]) Pending(key K) *storage.Entry[V] {
 // Fenced reports whether there is a key with a Floor.
 func (g *Group[K, V, J]) Fenced() bool { return g.floors.Load() != 0 }
 
-// Floor returns the instant up to which entries of key must have been created to be refused, or zero. It
-// has to be asked for before the storage is read: by the end of that the fence may be gone.
+// Floor returns the instant up to which entries of key must have been created to be refused, or
+// zero. It has to be asked for before the storage is read: by the end of that the fence may be
+// gone.
 func (g *Group[K, V, J]) Floor(key K, now time.Time) time.Time {
 	if !g.Fenced() {
 		return time.Time{}

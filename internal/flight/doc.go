@@ -8,7 +8,7 @@
 // callers, stores nothing and leaves its successor alone.
 //
 // Two critical sections carry the guarantees. Looking a key up and registering a flight for it is
-// one. Claiming a result, which makes the flight the next writer of its key, and deregistering it
-// after the write, is the other, so that there is no instant at which neither the flight nor its
-// entry can be found.
+// one. Claiming a result is the other: it ends the registration, takes the flight's place in the
+// order of the key's writes, and makes its value the pending one, which answers until it has been
+// written. So there is no instant at which neither the flight nor its entry can be found.
 package flight

@@ -70,8 +70,8 @@ func (l *Lookup[K, V, J]) Result() (entry *storage.Entry[V], flight *Flight[K, V
 	return l.entry, l.flight, l.err, l.led
 }
 
-// Leave settles who counts the call that the lookup was made for: the call itself, or whoever runs the
-// lookup if the call has left before its end. The first one to leave gets true.
+// Leave settles who counts the call that the lookup was made for: the call itself, or whoever runs
+// the lookup if the call has left before its end. The first one to leave gets true.
 func (l *Lookup[K, V, J]) Leave() (first bool) { return l.left.CompareAndSwap(false, true) }
 
 func (l *Lookup[K, V, J]) endLocked(entry *storage.Entry[V], flight *Flight[K, V, J], err error) {
@@ -92,8 +92,8 @@ type slot[K comparable, V, J any] struct {
 	detachedLookups []*Lookup[K, V, J]
 	detachedLoads   []*Flight[K, V, J]
 
-	// The latest value of a load or a Set, while it is being written, and the turn that writes it. It is
-	// nil if the key is being emptied.
+	// The latest value of a load or a Set, while it is being written, and the turn that writes it.
+	// It is nil if the key is being emptied.
 	pending   *storage.Entry[V]
 	pendingBy *Turn[K]
 	setAt     time.Time // if that is a Set: when it was created; loads count as later

@@ -31,15 +31,15 @@ type Result[V any] struct {
 	Err   error
 
 	Write   bool          // the storage has to be told: of Entry, or without one that the old entry is gone
-	Started time.Time     // with Err: when the load began
-	Backoff time.Duration // with Err: how long a background load waits, for an entry that there is
+	Started time.Time     // when the load began
+	Backoff time.Duration // if there is an entry that could not be replaced: how long a background load waits
 }
 
 // Claim settles the result of a flight and reports whether it stands; it does not if the flight has
 // got another one before. The flight is no longer registered then. If it was until now, and has
-// something to write, turn is its place in the order of the key's writes, which has to be ended with
-// EndWrite; until then its entry is the answer for callers that find none. Next is the flight to
-// start now, if any. The caller publishes the result.
+// something to write, turn is its place in the order of the key's writes, which has to be ended
+// with EndWrite; until then its entry is the answer for callers that find none. Next is the flight
+// to start now, if any. The caller publishes the result.
 func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (stands bool, turn *Turn[K], next *Flight[K, V, J]) {
 	sh := g.shard(f.Key)
 	sh.mu.Lock()
@@ -54,7 +54,7 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 		turn = sh.enqueueLocked(s)
 		s.pending, s.pendingBy, s.setAt = r.Entry, turn, time.Time{}
 	}
-	if s.load == f && r.Err != nil && r.Backoff > 0 {
+	if s.load == f && r.Backoff > 0 {
 		g.sweepLocked(sh, now)
 		s.failed, s.retry = r.Started, deadlineIn(now, r.Backoff)
 	}
@@ -63,8 +63,8 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 	return true, turn, next
 }
 
-// IsCurrent reports whether the write that has its turn has not been superseded, by a newer one or by a
-// deletion.
+// IsCurrent reports whether the write that has its turn has not been superseded, by a newer one or
+// by a deletion.
 func (g *Group[K, V, J]) IsCurrent(turn *Turn[K]) bool {
 	sh := g.shard(turn.key)
 	sh.mu.Lock()

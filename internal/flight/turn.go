@@ -24,16 +24,16 @@ const (
 	Removed
 )
 
-// Overtaken returns the last change of the key while the turn was waited for. It may be called after
-// Await.
+// Overtaken returns the last change of the key while the turn was waited for. It may be called
+// after Await.
 func (t *Turn[K]) Overtaken() Change { return t.overtaken }
 
-// Void reports whether everything has been deleted while the turn was waited for, so that it must not
-// store what is from before. It may be called after Await.
+// Void reports whether everything has been deleted while the turn was waited for, so that it must
+// not store what is from before. It may be called after Await.
 func (t *Turn[K]) Void() bool { return t.void }
 
-// Await blocks until the turn has come: all earlier writes of the key have ended, each of them bounded
-// by the storage timeout, and nothing keeps writes from beginning.
+// Await blocks until the turn has come: all earlier writes of the key have ended, each of them
+// bounded by the storage timeout, and nothing keeps writes from beginning.
 func (g *Group[K, V, J]) Await(t *Turn[K]) {
 	if t.ready != nil {
 		<-t.ready
@@ -96,8 +96,8 @@ func (sh *shard[K, V, J]) endTurnLocked(s *slot[K, V, J]) {
 }
 
 // Enqueue takes the next place in the order of the key's writes, for one that has to be ended with
-// EndTurn. Named says when the key was named as a victim: a write that was booked before then does not
-// overtake it.
+// EndTurn. Named says when the key was named as a victim: a write that was booked before then does
+// not overtake it.
 func (g *Group[K, V, J]) Enqueue(key K, named uint64) *Turn[K] {
 	sh := g.shard(key)
 	sh.mu.Lock()
@@ -123,8 +123,8 @@ func (g *Group[K, V, J]) EndTurn(t *Turn[K], removed bool) {
 // halt names the writes that were in progress when new ones were stopped.
 type halt []<-chan struct{}
 
-// halt keeps new writes from beginning until resume, without waiting for those that have begun. Visit is
-// called with each shard, under the shard's lock.
+// halt keeps new writes from beginning until resume, without waiting for those that have begun.
+// Visit is called with each shard, under the shard's lock.
 func (g *Group[K, V, J]) halt(visit func(*shard[K, V, J])) (busy halt) {
 	for i := range g.shards {
 		sh := &g.shards[i]
@@ -142,8 +142,8 @@ func (g *Group[K, V, J]) halt(visit func(*shard[K, V, J])) (busy halt) {
 	return busy
 }
 
-// alone runs f when the writes that had begun have ended, and nobody else is running something so. They
-// are bounded by the storage timeout. F may panic.
+// alone runs f when the writes that had begun have ended, and nobody else is running something so.
+// They are bounded by the storage timeout. F may panic.
 func (g *Group[K, V, J]) alone(busy halt, f func()) {
 	for _, drained := range busy {
 		<-drained
@@ -172,7 +172,8 @@ func (g *Group[K, V, J]) resume(visit func(*shard[K, V, J])) {
 	}
 }
 
-// Exclusively runs f while no write of any key is in progress; those that want to begin wait. F may panic.
+// Exclusively runs f while no write of any key is in progress; those that want to begin wait. F may
+// panic.
 func (g *Group[K, V, J]) Exclusively(f func()) {
 	nothing := func(*shard[K, V, J]) {}
 	busy := g.halt(nothing)
