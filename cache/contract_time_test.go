@@ -288,7 +288,7 @@ func TestC30_CallersCtxIsTheirOwn(t *testing.T) {
 
 // The default clock in a bubble: sleeping moves it, and its coarse reading changes no answer at any rate of calls.
 func TestC30_DefaultClockInABubble(t *testing.T) {
-	for name, rate := range map[string]time.Duration{"few calls": 0, "many calls": 100 * time.Microsecond} {
+	for name, rate := range map[string]time.Duration{"few calls": 0, "many calls": 50 * time.Microsecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var mu sync.Mutex

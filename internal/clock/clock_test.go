@@ -114,12 +114,12 @@ func TestNothingTicksWhenIdle(t *testing.T) {
 		time.Sleep(3 * clock.Interval)
 		synctest.Wait()
 		before := runtime.NumGoroutine()
-		time.Sleep(1000 * time.Hour) // would take 180 million ticks
+		time.Sleep(time.Hour) // as many as 180,000 ticks
 		if n := runtime.NumGoroutine(); n > before {
 			t.Errorf("%d goroutines, %d before", n, before)
 		}
 		if _, exact := s.Bound(); !exact {
-			t.Error("a coarse reading after 1000 hours of silence")
+			t.Error("a coarse reading after an hour of silence")
 		}
 	})
 }
