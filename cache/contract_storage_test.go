@@ -572,6 +572,8 @@ func TestC27_LocalIsReadOnTheCallersGoroutineWithoutTimer(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustSet(t, c, "k", 50)
+		settle(t, c)
+		synctest.Wait()
 		timers := clock.timers.Load()
 		me := goroutineID()
 		r.faulty.on(onLookup, func(context.Context, string) error {
