@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/keys"
 )
 
@@ -153,6 +154,7 @@ func (e *engine[A, K, V]) stats() Stats {
 
 func (e *engine[A, K, V]) close(ctx context.Context) error {
 	for {
+		hook.At("settings")
 		s := e.settings.Load()
 		closed := *s
 		closed.refuse = ErrClosed

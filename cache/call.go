@@ -7,6 +7,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -74,6 +75,7 @@ func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], lim
 // mutate runs op, a call that changes the storage or lists it, within the storage timeout.
 func (e *engine[A, K, V]) mutate(caller context.Context, s *settings[A, K, V], op func(context.Context) error, late func(error)) (err error, givenUp bool) {
 	if s.store.memory != nil {
+		hook.At("memory")
 		return op(caller), false
 	}
 	return e.call(caller, s, s.storageTimeout, nil, op, late)
@@ -82,6 +84,7 @@ func (e *engine[A, K, V]) mutate(caller context.Context, s *settings[A, K, V], o
 // lookup reads a local storage.
 func (e *engine[A, K, V]) lookup(s *settings[A, K, V], key K) *storage.Entry[V] {
 	if s.store.memory != nil {
+		hook.At("memory")
 		return s.store.memory.Lookup(key)
 	}
 	entry, err := guardedLookup(s.store.local, key)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -108,6 +109,7 @@ func (e *engine[A, K, V]) adopt(prev, next *settings[A, K, V], r *recorded) (err
 // swap replaces the settings, unless the cache has been closed meanwhile. Only Close does not wait
 // for its turn.
 func (e *engine[A, K, V]) swap(prev, next *settings[A, K, V]) error {
+	hook.At("settings")
 	if !e.settings.CompareAndSwap(prev, next) {
 		return ErrClosed
 	}

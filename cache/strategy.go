@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 
 	"github.com/memoize-go/memoize/eviction"
+	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -38,6 +39,7 @@ func (s *strategy[K]) written(key K, mark *storage.Mark) (err error) {
 	if !s.stock {
 		defer catch(&err)
 	}
+	hook.At("strategy")
 	s.MarkWritten(key, mark)
 	return nil
 }
@@ -46,6 +48,7 @@ func (s *strategy[K]) released(key K) (err error) {
 	if !s.stock {
 		defer catch(&err)
 	}
+	hook.At("strategy")
 	s.MarkReleased(key)
 	return nil
 }
@@ -54,6 +57,7 @@ func (s *strategy[K]) next() (key K, ok bool, err error) {
 	if !s.stock {
 		defer catch(&err)
 	}
+	hook.At("strategy")
 	key, ok = s.NextToRelease()
 	return key, ok, nil
 }

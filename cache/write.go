@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/memoize-go/memoize/internal/flight"
+	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -55,6 +56,7 @@ func (e *engine[A, K, V]) put(ctx context.Context, s *settings[A, K, V], key K, 
 func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K, w *flight.Written[V], n *notes) (err error) {
 	entry := w.Entry
 	if s.store.memory != nil {
+		hook.At("memory")
 		err = s.store.memory.Offer(ctx, key, entry)
 	} else {
 		began := s.clock.Now()
@@ -97,6 +99,7 @@ func (e *engine[A, K, V]) remove(ctx context.Context, s *settings[A, K, V], key 
 // booked when it has returned.
 func (e *engine[A, K, V]) change(ctx context.Context, s *settings[A, K, V], key K, op func(context.Context) error) (err error, givenUp bool) {
 	if s.store.memory != nil {
+		hook.At("memory")
 		return op(ctx), false
 	}
 	return e.call(ctx, s, s.storageTimeout, nil, op, func(err error) {
@@ -159,6 +162,7 @@ func (e *engine[A, K, V]) evict() {
 		if !ok || err != nil {
 			return
 		}
+		hook.At("named")
 		var n notes
 		ok = e.release(s, victim, e.named.Add(1), &n)
 		n.emit()

@@ -226,7 +226,7 @@ func (g *Group[K, V, J]) countFloor(had, has time.Time) {
 // ForgetLookups detaches all lookups, because the storage they look into has been replaced.
 func (g *Group[K, V, J]) ForgetLookups() {
 	for i := range g.shards {
-		sh := &g.shards[i]
+		sh := g.nth(i)
 		sh.mu.Lock()
 		for _, s := range sh.slots {
 			s.detachLookup(time.Time{})

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -33,7 +34,10 @@ type Flight[K comparable, V, J any] struct {
 func (f *Flight[K, V, J]) Done() <-chan struct{} { return f.done }
 
 // Publish lets the callers have the result. Only the one whose Claim stands calls it, once.
-func (f *Flight[K, V, J]) Publish() { close(f.done) }
+func (f *Flight[K, V, J]) Publish() {
+	hook.At("publish")
+	close(f.done)
+}
 
 // Result returns the value and the entry made of it, or the error. It may be called once Done is
 // closed.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/memoize-go/memoize/internal/hook"
 )
 
 // Errors of joining.
@@ -60,8 +62,16 @@ func New[K comparable, V, J any]() *Group[K, V, J] {
 	return g
 }
 
+// shard returns the shard of key, whose critical section the caller is about to enter.
 func (g *Group[K, V, J]) shard(key K) *shard[K, V, J] {
+	hook.At("registry")
 	return &g.shards[maphash.Comparable(g.seed, key)%shards]
+}
+
+// nth returns a shard by its number, for those who enter one after the other.
+func (g *Group[K, V, J]) nth(i int) *shard[K, V, J] {
+	hook.At("shards")
+	return &g.shards[i]
 }
 
 // slotLocked returns the slot of key, a new one if there is none.

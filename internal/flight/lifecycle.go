@@ -3,6 +3,8 @@ package flight
 import (
 	"context"
 	"sync"
+
+	"github.com/memoize-go/memoize/internal/hook"
 )
 
 // Lifecycle counts what is running, lets others wait for its end, and refuses what is new once it
@@ -59,6 +61,7 @@ func (l *Lifecycle) Returned() {
 
 // Shut makes Begin refuse from now on.
 func (l *Lifecycle) Shut() {
+	hook.At("lifecycle")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
@@ -75,6 +78,7 @@ func (l *Lifecycle) notifyLocked() {
 // on, or until ctx ends.
 func (l *Lifecycle) Idle(ctx context.Context, strays bool) error {
 	for {
+		hook.At("lifecycle")
 		l.mu.Lock()
 		if l.running == 0 && (!strays || l.strays == 0) {
 			l.mu.Unlock()

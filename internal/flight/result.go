@@ -137,7 +137,7 @@ func (s *slot[K, V, J]) storedLocked(sh *shard[K, V, J], entry *storage.Entry[V]
 // the others are cancelled.
 func (g *Group[K, V, J]) AbortAll(err error) {
 	for i := range g.shards {
-		sh := &g.shards[i]
+		sh := g.nth(i)
 		sh.mu.Lock()
 		var aborted []*Flight[K, V, J]
 		for _, s := range sh.slots {

@@ -1,6 +1,10 @@
 package flight
 
-import "time"
+import (
+	"time"
+
+	"github.com/memoize-go/memoize/internal/hook"
+)
 
 // Turn is a place in the order of a key's writes.
 type Turn[K comparable] struct {
@@ -127,7 +131,7 @@ type halt []<-chan struct{}
 // Visit is called with each shard, under the shard's lock.
 func (g *Group[K, V, J]) halt(visit func(*shard[K, V, J])) (busy halt) {
 	for i := range g.shards {
-		sh := &g.shards[i]
+		sh := g.nth(i)
 		sh.mu.Lock()
 		sh.gates++
 		visit(sh)
@@ -148,6 +152,7 @@ func (g *Group[K, V, J]) alone(busy halt, f func()) {
 	for _, drained := range busy {
 		<-drained
 	}
+	hook.At("exclusive")
 	g.exclusive <- struct{}{}
 	defer func() { <-g.exclusive }()
 	f()
@@ -156,7 +161,7 @@ func (g *Group[K, V, J]) alone(busy halt, f func()) {
 // resume takes back one halt; after the last one, writes begin again.
 func (g *Group[K, V, J]) resume(visit func(*shard[K, V, J])) {
 	for i := range g.shards {
-		sh := &g.shards[i]
+		sh := g.nth(i)
 		sh.mu.Lock()
 		sh.gates--
 		sh.version.Add(1)

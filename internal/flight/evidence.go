@@ -1,0 +1,14 @@
+//go:build evidence
+
+package flight
+
+// Len returns how many keys the registry has something about.
+func (g *Group[K, V, J]) Len() (n int) {
+	for i := range g.shards {
+		sh := &g.shards[i]
+		sh.mu.Lock()
+		n += len(sh.slots)
+		sh.mu.Unlock()
+	}
+	return n
+}
