@@ -583,3 +583,33 @@ func TestC16_NoLoadAfterItsTimeout(t *testing.T) {
 		settle(t, c)
 	})
 }
+
+// Whoever joins a lookup after the entry has expired, which the lookup has found just before, does
+// not get it.
+func TestC14_JoinerOfALookupThatFoundWhatExpires(t *testing.T) {
+	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
+		clock := &watchedClock{FakeClock: r.clock}
+		c := r.open(t, cache.WithExpireAfter(time.Hour), cache.WithUpdateAfter(time.Hour))
+		if err := c.Reconfigure(cache.WithClock(clock)); err != nil {
+			t.Fatal(err)
+		}
+		get(t, c, "k", 1)
+		settle(t, c)
+		r.advance(time.Hour - 1)
+		gate := r.gate()
+		overtaken := func() {
+			clock.onNow.Store(nil)
+			<-gate
+		}
+		r.faulty.onceDone(onGet, func(context.Context, string) error {
+			clock.onNow.Store(&overtaken) // at the reading that tells whether the entry has expired
+			return nil
+		})
+		waits(t, goGet(t.Context(), c, "k"))
+		r.advance(1)
+		late := goGet(t.Context(), c, "k")
+		waits(t, late)
+		r.openGate(gate)
+		wants(t, late, 2)
+	})
+}

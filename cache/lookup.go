@@ -15,39 +15,43 @@ func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], a
 	if err := e.checkKey(key); err != nil {
 		return e.refused(err)
 	}
-	if err := ctx.Err(); err != nil {
-		return e.refused(err)
-	}
-	ancestors := loads[*flight.Flight[K, V, job[A, K, V]]](ctx)
-	out := e.group.JoinLookup(key, ancestors, s.clock.Now(), job[A, K, V]{ctx: ctx, args: args, settings: s},
-		func(j job[A, K, V]) bool { return j.absent })
-	if out.Lookup == nil {
-		return e.follow(ctx, s, key, out)
-	}
-	l := out.Lookup
-	if out.Start {
-		go e.look(l)
-	}
-	if err := wait(ctx, l.Done()); err != nil && (!out.Led || l.Leave()) {
-		if !out.Led {
-			e.joined(false)
+	for {
+		if err := ctx.Err(); err != nil {
+			return e.refused(err)
 		}
-		var zero V
-		return zero, err
-	}
-	entry, f, err, led := l.Result()
-	switch {
-	case err != nil:
-		e.joined(false)
-		var zero V
-		return zero, err
-	case entry != nil:
-		return e.answer(s, key, entry), nil
-	case slices.Contains(ancestors, f) && !isClosed(f.Done()):
-		return e.refused(callError(key, flight.ErrReentrant))
-	default:
-		e.joined(out.Led && led)
-		return e.await(ctx, s, f)
+		ancestors := loads[*flight.Flight[K, V, job[A, K, V]]](ctx)
+		out := e.group.JoinLookup(key, ancestors, s.clock.Now(), job[A, K, V]{ctx: ctx, args: args, settings: s},
+			func(j job[A, K, V]) bool { return j.absent })
+		if out.Lookup == nil {
+			return e.follow(ctx, s, key, out)
+		}
+		l := out.Lookup
+		if out.Start {
+			go e.look(l)
+		}
+		if err := wait(ctx, l.Done()); err != nil && (!out.Led || l.Leave()) {
+			if !out.Led {
+				e.joined(false)
+			}
+			var zero V
+			return zero, err
+		}
+		entry, f, err, led := l.Result()
+		switch {
+		case err != nil:
+			e.joined(false)
+			var zero V
+			return zero, err
+		case entry != nil && entry.Expired(s.clock.Now()):
+			// The lookup read the clock before this call joined it.
+		case entry != nil:
+			return e.answer(s, key, entry), nil
+		case slices.Contains(ancestors, f) && !isClosed(f.Done()):
+			return e.refused(callError(key, flight.ErrReentrant))
+		default:
+			e.joined(out.Led && led)
+			return e.await(ctx, s, f)
+		}
 	}
 }
 

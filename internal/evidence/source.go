@@ -60,6 +60,9 @@ func (s *Source) Load(ctx context.Context, key int) (Value, error) {
 // Change gives the data of key a new version and returns it.
 func (s *Source) Change(key int) int64 { return s.keys[key].version.Add(1) }
 
+// Version returns the version of the data of key.
+func (s *Source) Version(key int) int64 { return s.keys[key].version.Load() }
+
 // Raise says that an invalidation has returned nil that was called after the data of key had got
 // version.
 func (s *Source) Raise(key int, version int64) { raise(&s.keys[key].floor, version) }

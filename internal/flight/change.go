@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -225,8 +226,9 @@ func (g *Group[K, V, J]) countFloor(had, has time.Time) {
 
 // ForgetLookups detaches all lookups, because the storage they look into has been replaced.
 func (g *Group[K, V, J]) ForgetLookups() {
+	hook.At("registry")
 	for i := range g.shards {
-		sh := g.nth(i)
+		sh := &g.shards[i]
 		sh.mu.Lock()
 		for _, s := range sh.slots {
 			s.detachLookup(time.Time{})

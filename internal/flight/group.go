@@ -68,12 +68,6 @@ func (g *Group[K, V, J]) shard(key K) *shard[K, V, J] {
 	return &g.shards[maphash.Comparable(g.seed, key)%shards]
 }
 
-// nth returns a shard by its number, for those who enter one after the other.
-func (g *Group[K, V, J]) nth(i int) *shard[K, V, J] {
-	hook.At("shards")
-	return &g.shards[i]
-}
-
 // slotLocked returns the slot of key, a new one if there is none.
 func (sh *shard[K, V, J]) slotLocked(key K) *slot[K, V, J] {
 	s := sh.slots[key]

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -136,8 +137,9 @@ func (s *slot[K, V, J]) storedLocked(sh *shard[K, V, J], entry *storage.Entry[V]
 // publishes it. Flights that were waiting for their turn to load are over with that; the loads of
 // the others are cancelled.
 func (g *Group[K, V, J]) AbortAll(err error) {
+	hook.At("registry")
 	for i := range g.shards {
-		sh := g.nth(i)
+		sh := &g.shards[i]
 		sh.mu.Lock()
 		var aborted []*Flight[K, V, J]
 		for _, s := range sh.slots {

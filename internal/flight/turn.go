@@ -130,8 +130,9 @@ type halt []<-chan struct{}
 // halt keeps new writes from beginning until resume, without waiting for those that have begun.
 // Visit is called with each shard, under the shard's lock.
 func (g *Group[K, V, J]) halt(visit func(*shard[K, V, J])) (busy halt) {
+	hook.At("registry")
 	for i := range g.shards {
-		sh := g.nth(i)
+		sh := &g.shards[i]
 		sh.mu.Lock()
 		sh.gates++
 		visit(sh)
@@ -160,8 +161,9 @@ func (g *Group[K, V, J]) alone(busy halt, f func()) {
 
 // resume takes back one halt; after the last one, writes begin again.
 func (g *Group[K, V, J]) resume(visit func(*shard[K, V, J])) {
+	hook.At("registry")
 	for i := range g.shards {
-		sh := g.nth(i)
+		sh := &g.shards[i]
 		sh.mu.Lock()
 		sh.gates--
 		sh.version.Add(1)
