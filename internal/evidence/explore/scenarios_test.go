@@ -105,7 +105,12 @@ var scenarios = []struct {
 		w.thread("get", func() { w.get(ctx, 0, cache.ErrLoadTimeout) })
 		w.thread("timeout", func() { w.clock.Advance(timeout); w.get(ctx, 0, cache.ErrLoadTimeout) })
 		w.idle = func() { w.clock.Advance(timeout) }
-		return func() error { return w.settled(0, 1, 2) }
+		return func() error {
+			if entry := w.held()[0]; entry != nil && entry.Value.Load == 1 {
+				return errors.New("the value of a load that had timed out was stored")
+			}
+			return w.settled(0, 1, 2)
+		}
 	}},
 	{name: "lock_timeout_late_finish_get", make: func(w *world) func() error {
 		w.open(keys, cache.WithUpdateLockTimeout(timeout/2))
@@ -130,6 +135,12 @@ var scenarios = []struct {
 		w.thread("refresh", func() { w.refresh(0) })
 		w.thread("invalidate", func() { w.invalidate(0, w.cache.Invalidate) })
 		return func() error { return w.settled(0, 2, 3) }
+	}},
+	{name: "slow_load_time_passes", make: func(w *world) func() error {
+		w.open(keys)
+		w.thread("get", func() { w.get(ctx, 0) })
+		w.thread("time", func() { w.clock.Advance(time.Second) })
+		return func() error { return w.settled(0, 1, 1) }
 	}},
 	{name: "set_get", make: func(w *world) func() error {
 		w.open(keys)

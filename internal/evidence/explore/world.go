@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -56,11 +57,12 @@ type world struct {
 
 	mu         sync.Mutex
 	errs       []error
-	calls      uint64             // of Get and Refresh
-	superseded int64              // loads of key 0 that had begun before a Set that has returned
-	sets       map[value]setState // of key 0
-	ends       []func()           // see atEnd
-	idle       func()             // called once if threads are blocked and nothing goes on
+	calls      uint64              // of Get and Refresh
+	superseded int64               // loads of key 0 that had begun before a Set that has returned
+	sets       map[value]setState  // of key 0
+	began      map[value]time.Time // the loads that returned them
+	ends       []func()            // see atEnd
+	idle       func()              // called once if threads are blocked and nothing goes on
 }
 
 // open makes the cache, with capacity entries at most.
@@ -70,6 +72,7 @@ func (w *world) open(capacity int, opts ...cache.Option) {
 	w.source.Answer = func(_ context.Context, v value) (value, error) { return v, nil }
 	w.strategy = eviction.NewLeastRecentlyUpdated[int](capacity)
 	w.sets = map[value]setState{}
+	w.began = map[value]time.Time{}
 	w.memory = storage.NewMemory[int, value]()
 	var store storage.Storage[int, value] = w.memory
 	if w.remote != nil {
@@ -87,11 +90,19 @@ func (w *world) open(capacity int, opts ...cache.Option) {
 	w.cache = c
 }
 
-// load is the load function. Others can overtake it before it begins and before it ends.
+// load is the load function. Others can overtake it before it begins and before it ends. It fails if
+// its ctx has ended.
 func (w *world) load(ctx context.Context, key int) (value, error) {
 	hook.At("load begins")
+	began := w.clock.Now()
 	v, err := w.source.Load(ctx, key)
+	w.mu.Lock()
+	w.began[v] = began
+	w.mu.Unlock()
 	hook.At("load ends")
+	if err := ctx.Err(); err != nil {
+		return value{}, err
+	}
 	return v, err
 }
 
@@ -307,27 +318,36 @@ func (w *world) rest() error {
 	if w.clock.BlockUntilContext(ended, 1) == nil {
 		errs = append(errs, errors.New("a timer is left"))
 	}
-	errs = append(errs, w.books(), w.stats())
+	errs = append(errs, w.books(), w.ages(), w.stats())
 	return errors.Join(errs...)
 }
 
 // held returns what the storage holds.
-func (w *world) held() map[int]value {
+func (w *world) held() map[int]*storage.Entry[value] {
 	if w.remote != nil {
-		return w.remote.values()
+		return w.remote.held()
 	}
-	m := map[int]value{}
-	for key, entry := range w.memory.All() {
-		m[key] = entry.Value
+	return maps.Collect(w.memory.All())
+}
+
+// ages checks that the age of what the storage holds counts from before the load began. A fence may
+// have made it a little later.
+func (w *world) ages() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key, entry := range w.held() {
+		if began, ok := w.began[entry.Value]; ok && entry.Created().After(began.Add(time.Microsecond)) {
+			return fmt.Errorf("key %d: the age of %+v counts from %v after its load began", key, entry.Value, entry.Created().Sub(began))
+		}
 	}
-	return m
+	return nil
 }
 
 // books checks that the strategy knows the keys that the storage holds, and no more than allowed.
 func (w *world) books() error {
 	held := w.held()
 	if len(held) != w.strategy.Len() {
-		return fmt.Errorf("the storage holds %v, the strategy has %d keys", held, w.strategy.Len())
+		return fmt.Errorf("the storage holds the keys %v, the strategy has %d", slices.Collect(maps.Keys(held)), w.strategy.Len())
 	}
 	if n := w.strategy.Capacity(); len(held) > n {
 		return fmt.Errorf("%d entries, capacity %d", len(held), n)
@@ -400,12 +420,8 @@ func (r *remote) Clear(context.Context) error {
 	return r.do(func() { clear(r.entries) })
 }
 
-func (r *remote) values() map[int]value {
+func (r *remote) held() map[int]*storage.Entry[value] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := map[int]value{}
-	for key, entry := range r.entries {
-		m[key] = entry.Value
-	}
-	return m
+	return maps.Clone(r.entries)
 }

@@ -1,0 +1,314 @@
+package main
+
+// mutant is the library with one fault.
+type mutant struct {
+	name  string
+	file  string // of the repository
+	old   string // stands in it once
+	new   string
+	finds []string // the checkers that have to find it; others may
+}
+
+// The names of the checkers, which are those of their packages but for codecs, the tests of serde.
+const (
+	explore  = "explore"
+	model    = "model"
+	parallel = "parallel"
+	faults   = "faults"
+	leaks    = "leaks"
+	codecs   = "codecs"
+)
+
+var mutants = []mutant{
+	{
+		name: "invalidation ignores flights",
+		file: "internal/flight/change.go",
+		old: `	s.failed, s.retry = time.Time{}, deadline{}
+	return s.detach()
+}`,
+		new: `	s.failed, s.retry = time.Time{}, deadline{}
+	return nil
+}`,
+		finds: []string{explore, parallel},
+	},
+	{
+		name: "InvalidateAll misses flights",
+		file: "internal/flight/change.go",
+		old: `			if next := g.invalidateLocked(s, now); next != nil {
+				start(next)
+			}
+			s.void()`,
+		new:   `			s.void()`,
+		finds: []string{explore},
+	},
+	{
+		name: "gap between miss and register",
+		file: "internal/flight/join.go",
+		old: `	if sh.version.Load() != version {
+		return Outcome[K, V, J]{Retry: true}
+	}
+	s := sh.slotLocked(key)
+	defer sh.tidyLocked(s)
+	if out, ok := s.join(ancestors, now); ok {`,
+		new: `	s := sh.slotLocked(key)
+	defer sh.tidyLocked(s)
+	if out, ok := s.join(ancestors, now); ok {`,
+		finds: []string{explore},
+	},
+	{
+		name: "refresh not decided again",
+		file: "internal/flight/join.go",
+		old: `	if sh.version.Load() != version {
+		return Outcome[K, V, J]{Retry: true}
+	}
+	s := sh.slotLocked(key)
+	defer sh.tidyLocked(s)
+	f := g.refreshLocked(s, entry, now, job)`,
+		new: `	s := sh.slotLocked(key)
+	defer sh.tidyLocked(s)
+	f := g.refreshLocked(s, entry, now, job)`,
+		finds: []string{explore},
+	},
+	{
+		name:  "refresh beside a running one",
+		file:  "internal/flight/join.go",
+		old:   `	if s.load != nil || s.pending != nil || !s.retry.passed(now)`,
+		new:   `	if s.pending != nil || !s.retry.passed(now)`,
+		finds: []string{explore},
+	},
+	{
+		name: "stale completion deregisters its successor",
+		file: "internal/flight/flight.go",
+		old: `	s.detachedLoads = without(s.detachedLoads, f)
+	return nil`,
+		new: `	s.detachedLoads = without(s.detachedLoads, f)
+	s.load = nil
+	return s.promote()`,
+		finds: []string{explore},
+	},
+	{
+		name:  "forced refresh joins the running load",
+		file:  "internal/flight/join.go",
+		old:   `	case running != nil && !running.started:`,
+		new:   `	case running != nil:`,
+		finds: []string{explore, parallel},
+	},
+	{
+		name:  "lock timeout yields zero and nil",
+		file:  "cache/load.go",
+		old:   `	return callError(key, late)`,
+		new:   `	return nil`,
+		finds: []string{explore},
+	},
+	{
+		name: "first caller's ctx used for the load",
+		file: "cache/load.go",
+		old:  `	ctx.flight, ctx.alone = f, f.Job.background`,
+		new: `	ctx.flight, ctx.alone = f, f.Job.background
+	defer context.AfterFunc(f.Job.ctx, func() { ctx.end(f.Job.ctx.Err()) })()`,
+		finds: []string{explore},
+	},
+	{
+		name:  "no recover",
+		file:  "cache/load.go",
+		old:   `			if p := recover(); p != nil {`,
+		new:   `			if p := any(nil); p != nil {`,
+		finds: []string{explore, model},
+	},
+	{
+		name: "no recover in the storage",
+		file: "cache/call.go",
+		old: `		defer catch(&err)
+		err = op(ctx)`,
+		new:   `		err = op(ctx)`,
+		finds: []string{faults},
+	},
+	{
+		name: "Goexit stores zero",
+		file: "cache/load.go",
+		old: `	a.err = ErrLoaderExited
+	defer func() {`,
+		new: `	a.err = nil
+	defer func() {`,
+		finds: []string{explore, model},
+	},
+	{
+		name:  "age from load end",
+		file:  "cache/load.go",
+		old:   `		r.Entry, failure = e.build(s, created, f.Key, a.value, now)`,
+		new:   `		r.Entry, failure = e.build(s, now, f.Key, a.value, now)`,
+		finds: []string{explore, model},
+	},
+	{
+		name:  "exclusive boundary of expiry",
+		file:  "storage/entry.go",
+		old:   `	return !e.expireAfter.IsZero() && !now.Before(e.expireAfter)`,
+		new:   `	return !e.expireAfter.IsZero() && now.After(e.expireAfter)`,
+		finds: []string{model},
+	},
+	{
+		name:  "exclusive boundary of staleness",
+		file:  "storage/entry.go",
+		old:   `	return !e.updateAfter.IsZero() && !now.Before(e.updateAfter)`,
+		new:   `	return !e.updateAfter.IsZero() && now.After(e.updateAfter)`,
+		finds: []string{model},
+	},
+	{
+		name:  "expired while a lookup was joined",
+		file:  "cache/lookup.go",
+		old:   `		case entry != nil && entry.Expired(s.clock.Now()):`,
+		new:   `		case false:`,
+		finds: []string{explore},
+	},
+	{
+		name:  "victim dropped without release",
+		file:  "cache/write.go",
+		old:   `	err, _ := e.change(context.Background(), s, victim, func(ctx context.Context) error { return s.store.Release(ctx, victim) })`,
+		new:   `	var err error`,
+		finds: []string{explore, model, parallel, leaks},
+	},
+	{
+		name: "release error lost",
+		file: "cache/write.go",
+		old: `		if s.store.local == nil || e.lookup(s, victim) != nil {
+			e.booked`,
+		new: `		if false {
+			e.booked`,
+		finds: []string{model, faults},
+	},
+	{
+		name: "strategy not told of a removal",
+		file: "cache/write.go",
+		old: `		e.booked(n, s, key, s.strategy.released(key))
+	}
+	return err`,
+		new: `	}
+	return err`,
+		finds: []string{explore, model},
+	},
+	{
+		name:  "one entry too many",
+		file:  "eviction/recency.go",
+		old:   `	if r.order.len <= max(r.capacity, 0) {`,
+		new:   `	if r.order.len <= max(r.capacity, 0)+1 {`,
+		finds: []string{explore, model},
+	},
+	{
+		name: "write error fails the call",
+		file: "cache/load.go",
+		old: `	if !e.claim(f, a, r, now) {
+		return
+	}
+	defer f.Publish()`,
+		new: `	if r.Entry != nil && s.store.memory == nil {
+		if err := s.store.Offer(context.Background(), f.Key, r.Entry); err != nil {
+			r.Err = &LoadError{Key: f.Key, Err: err}
+		}
+	}
+	if !e.claim(f, a, r, now) {
+		return
+	}
+	defer f.Publish()`,
+		finds: []string{model, faults},
+	},
+	{
+		name: "waiter waits for the write",
+		file: "cache/load.go",
+		old: `	if s.inline() {
+		// It takes no time`,
+		new: `	if true {
+		// It takes no time`,
+		finds: []string{faults},
+	},
+	{
+		name: "timer not stopped",
+		file: "cache/load.go",
+		old: `		a.timer.Stop()
+	}
+	a.end(nil)`,
+		new: `	}
+	a.end(nil)`,
+		finds: []string{explore, leaks},
+	},
+	{
+		name: "timer of a storage call not stopped",
+		file: "cache/call.go",
+		old: `		defer timer.Stop()
+`,
+		new:   ``,
+		finds: []string{faults, leaks},
+	},
+	{
+		name: "Set loses to an older load",
+		file: "internal/flight/change.go",
+		old: `	next = s.detach()
+	turn = sh.enqueueLocked(s)
+	s.pending`,
+		new: `	turn = sh.enqueueLocked(s)
+	s.pending`,
+		finds: []string{explore},
+	},
+	{
+		name: "late result stored",
+		file: "internal/flight/result.go",
+		old: `	if f.claimed {
+		return false, nil, nil
+	}
+	f.claimed = true`,
+		new: `	if f.claimed {
+		if r.Entry != nil {
+			turn = sh.enqueueLocked(sh.slotLocked(f.Key))
+			s = sh.slots[f.Key]
+			s.pending, s.pendingBy, s.setAt = r.Entry, turn, time.Time{}
+		}
+		return false, turn, nil
+	}
+	f.claimed = true`,
+		finds: []string{explore},
+	},
+	{
+		name:  "value forgotten before it is written",
+		file:  "internal/flight/join.go",
+		old:   `	case s.pending != nil && !s.pending.Expired(now):`,
+		new:   `	case false:`,
+		finds: []string{explore},
+	},
+	{
+		name:  "lookup brings back what was deleted",
+		file:  "internal/flight/join.go",
+		old:   `	if entry != nil && !entry.Expired(now) && !refused {`,
+		new:   `	if refused = false; entry != nil && !entry.Expired(now) && !refused {`,
+		finds: []string{explore, parallel},
+	},
+	{
+		name: "failed deletion is forgotten",
+		file: "internal/flight/fence.go",
+		old: `	f.failed = !ok
+	f.lower(now)`,
+		new:   `	f.lower(now)`,
+		finds: []string{model, faults},
+	},
+	{
+		name:  "no backoff",
+		file:  "internal/flight/join.go",
+		old:   ` || !s.retry.passed(now) && !entry.Created().After(s.failed) {`,
+		new:   ` {`,
+		finds: []string{model},
+	},
+	{
+		name: "Close does not wait",
+		file: "cache/cache.go",
+		old: `	err := e.group.Idle(ctx, true)
+	if err == nil {`,
+		new: `	var err error
+	if err == nil {`,
+		finds: []string{explore},
+	},
+	{
+		name:  "frame without checksum",
+		file:  "serde/framed.go",
+		old:   `	if checksum(data[:frameChecksumAt], payload) != [checksumSize]byte(data[frameChecksumAt:framePayloadAt]) {`,
+		new:   `	if len(data) < framePayloadAt {`,
+		finds: []string{codecs},
+	},
+}
