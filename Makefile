@@ -1,8 +1,10 @@
 # Every target loops over the modules of the repository: the root and those nested in it.
 
+SHELL       := bash -o pipefail
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
+SOAKTIME    ?= 5m
 RACE        := $(if $(shell $(GO) env CC | xargs -r -n1 sh -c 'command -v $$0' 2>/dev/null),-race)
 BENCH       ?= .
 COUNT       ?= 6
@@ -22,11 +24,30 @@ demo: ## Run the main example: a cache in front of an HTTP origin that is slow, 
 .PHONY: test
 test: ## Run all tests, with the race detector if there is a C compiler, which that needs
 	@set -e; $(if $(RACE),,echo "no C compiler: without the race detector";) for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GO) test $(RACE) -timeout 10m ./...); done
+	$(GO) test -tags evidence ./internal/evidence/explore ./internal/evidence/leaks
+
+PROVE := EVIDENCE=long $(GO) test -count=1 -timeout 3h -v
+
+.PHONY: prove
+prove: ## Run the long form of every checker and print what it has checked; takes about an hour
+	@{ $(PROVE) -tags evidence ./internal/evidence/explore && \
+		$(PROVE) ./internal/evidence/model ./internal/evidence/faults ./internal/evidence/leaks ./serde && \
+		$(PROVE) -cpu 1,2,4,8 ./internal/evidence/parallel; } 2>&1 | tee prove.log | \
+		sed -n -E 's/^.*evidence: //p; /^(panic|--- FAIL|FAIL|ok)/p'
+
+.PHONY: mutants
+mutants: ## Put one fault after the other into the library and print which checkers find it
+	$(GO) run ./internal/evidence/mutants
+
+.PHONY: soak
+soak: ## Run everything at once for SOAKTIME, and check every second that nothing is lost
+	SOAK=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./internal/evidence/leaks
 
 .PHONY: lint
 lint: ## Check formatting, vet, staticcheck, and what every package owes: its comment, its Examples, its imports
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
 	@set -e; for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GO) mod verify && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...); done
+	$(GO) vet -tags evidence ./... && $(GO) run $(STATICCHECK) -tags evidence ./...
 	$(GO) test -count=1 ./internal/project
 
 .PHONY: examples

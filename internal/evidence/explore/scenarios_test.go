@@ -157,6 +157,82 @@ var scenarios = []struct {
 		})
 		return func() error { return w.settled(0, 0, 2) }
 	}},
+	{name: "set+set+get_get", make: func(w *world) func() error {
+		w.open(keys)
+		w.thread("set twice", func() { w.set(); w.set(); w.get(ctx, 0) })
+		w.thread("get", func() { w.get(ctx, 0) })
+		return func() error { return w.settled(0, 0, 1) }
+	}},
+	{name: "refresh_set+get", make: func(w *world) func() error {
+		w.open(keys)
+		w.thread("refresh", func() { w.refresh(0) })
+		w.thread("set", func() { w.set(); w.get(ctx, 0) })
+		return func() error { return w.settled(0, 1, 1) }
+	}},
+	{name: "refresh_refresh_set", make: func(w *world) func() error {
+		w.open(keys)
+		w.thread("refresh 1", func() { w.refresh(0) })
+		w.thread("refresh 2", func() { w.refresh(0) })
+		w.thread("set", w.set)
+		return func() error { return w.settled(0, 1, 2) }
+	}},
+	{name: "refresh_invalidate+refresh", make: func(w *world) func() error {
+		w.open(keys)
+		w.thread("refresh", func() { w.refresh(0) })
+		w.thread("invalidate", func() {
+			w.invalidate(0, w.cache.Invalidate)
+			w.refresh(0)
+		})
+		return func() error { return w.settled(0, 1, 2) }
+	}},
+	{name: "get_invalidate+peek_invalidate+get", make: func(w *world) func() error {
+		w.open(keys)
+		w.thread("get", func() { w.get(ctx, 0) })
+		for i, call := range []func(int){w.peek, func(key int) { w.get(ctx, key) }} {
+			w.thread(fmt.Sprint("invalidate ", i+1), func() {
+				w.invalidate(0, w.cache.Invalidate)
+				call(0)
+			})
+		}
+		return func() error { return w.settled(0, 1, 3) }
+	}},
+	{name: "get_get_other_invalidateall+get", make: func(w *world) func() error {
+		w.open(keys)
+		w.thread("get", func() { w.get(ctx, 0) })
+		w.thread("other key", func() { w.get(ctx, 1) })
+		w.thread("invalidate all", func() {
+			w.invalidate(1, w.all)
+			w.get(ctx, 1)
+		})
+		return func() error { return w.settled(1, 1, 2) }
+	}},
+	{name: "set_evict_get", make: func(w *world) func() error {
+		w.open(1)
+		w.fresh()
+		w.thread("set", w.set)
+		w.thread("other key", func() { w.get(ctx, 1) })
+		return func() error { return w.settled(0, 1, 2) }
+	}},
+	{name: "evict_invalidateall", make: func(w *world) func() error {
+		w.open(1)
+		w.fresh()
+		w.thread("invalidate all", func() { w.invalidate(0, w.all) })
+		w.thread("other key", func() { w.get(ctx, 1) })
+		return func() error { return w.settled(0, 1, 2) }
+	}},
+	{name: "close_refresh_refresh", make: func(w *world) func() error {
+		w.open(keys)
+		w.thread("refresh 1", func() { w.refresh(0, cache.ErrClosed) })
+		w.thread("refresh 2", func() { w.refresh(0, cache.ErrClosed) })
+		w.thread("close", func() {
+			ended, cancel := context.WithCancel(ctx)
+			cancel()
+			if err := w.cache.Close(ended); err != nil && !errors.Is(err, context.Canceled) {
+				w.failf("Close: %w", err)
+			}
+		})
+		return func() error { return errors.Join(w.rest(), w.loads(0, 0, 2)) }
+	}},
 	{name: "close_get", make: func(w *world) func() error {
 		w.open(keys)
 		w.thread("get", func() { w.get(ctx, 0, cache.ErrClosed) })

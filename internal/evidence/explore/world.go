@@ -183,13 +183,13 @@ type setState int
 const (
 	setBegun setState = iota
 	setDone
-	setInvalidated // by an invalidation that began when it was done, and has returned
+	setGone // by an invalidation or another Set that began when it was done, and has returned
 )
 
 // floors is what a call must not fall below.
 type floors struct {
 	version, begun, superseded int64
-	invalidated                map[value]bool // values of Set
+	gone                       map[value]bool // values of Set
 }
 
 // begin counts a call of Get or Refresh, and returns its floors.
@@ -197,13 +197,13 @@ func (w *world) begin(key int) floors {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls++
-	f := floors{version: w.source.Floor(key), begun: w.source.Loads(key), invalidated: map[value]bool{}}
+	f := floors{version: w.source.Floor(key), begun: w.source.Loads(key), gone: map[value]bool{}}
 	if key == 0 {
 		f.superseded = w.superseded
 	}
 	for v, state := range w.sets {
-		if state == setInvalidated {
-			f.invalidated[v] = true
+		if state == setGone {
+			f.gone[v] = true
 		}
 	}
 	return f
@@ -228,6 +228,17 @@ func (w *world) refresh(key int, allowed ...error) (value, error) {
 	return v, err
 }
 
+// peek calls Peek, which may find nothing.
+func (w *world) peek(key int) {
+	f := w.begin(key)
+	w.mu.Lock()
+	w.calls--
+	w.mu.Unlock()
+	if v, ok := w.cache.Peek(ctx, key); ok {
+		w.judge("Peek", key, f, v, nil, nil)
+	}
+}
+
 func (w *world) judge(call string, key int, f floors, v value, err error, allowed []error) {
 	if err != nil {
 		if !slices.ContainsFunc(allowed, func(want error) bool { return errors.Is(err, want) }) {
@@ -239,8 +250,8 @@ func (w *world) judge(call string, key int, f floors, v value, err error, allowe
 		w.mu.Lock()
 		_, known := w.sets[v]
 		w.mu.Unlock()
-		if !known || f.invalidated[v] || key != 0 {
-			w.failf("%s of key %d returned %+v, which was set and then invalidated, or never set", call, key, v)
+		if !known || f.gone[v] || key != 0 {
+			w.failf("%s of key %d returned %+v, which was set and is gone, or was never set", call, key, v)
 		}
 		return
 	}
@@ -254,7 +265,7 @@ func (w *world) judge(call string, key int, f floors, v value, err error, allowe
 
 // set calls Set for key 0, with a value that no other call of it has.
 func (w *world) set() {
-	begun := w.source.Loads(0)
+	begun, done := w.source.Loads(0), w.done()
 	w.mu.Lock()
 	v := value{Load: -int64(len(w.sets)) - 1}
 	w.sets[v] = setBegun
@@ -263,34 +274,43 @@ func (w *world) set() {
 		w.failf("Set failed: %w", err)
 		return
 	}
+	w.gone(done)
 	w.mu.Lock()
 	w.superseded = max(w.superseded, begun)
 	w.sets[v] = setDone
 	w.mu.Unlock()
 }
 
+// done returns the values of the calls of Set that have returned.
+func (w *world) done() (values []value) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for v, state := range w.sets {
+		if state == setDone {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+func (w *world) gone(values []value) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, v := range values {
+		w.sets[v] = setGone
+	}
+}
+
 // invalidate changes the data of key and invalidates what the cache has of it, by Invalidate or
 // another call that does so.
 func (w *world) invalidate(key int, call func(context.Context, int) error) {
-	version := w.source.Change(key)
-	w.mu.Lock()
-	var done []value
-	for v, state := range w.sets {
-		if state == setDone {
-			done = append(done, v)
-		}
-	}
-	w.mu.Unlock()
+	version, done := w.source.Change(key), w.done()
 	if err := call(ctx, key); err != nil {
 		w.failf("invalidation of key %d failed: %w", key, err)
 		return
 	}
 	w.source.Raise(key, version)
-	w.mu.Lock()
-	for _, v := range done {
-		w.sets[v] = setInvalidated
-	}
-	w.mu.Unlock()
+	w.gone(done)
 }
 
 // all is InvalidateAll in the form of Invalidate.
