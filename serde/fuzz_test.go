@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -224,4 +225,156 @@ func FuzzFramedDamage(f *testing.F) {
 			t.Fatalf("another value (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// FuzzStackDecode gives any bytes to codecs below and above frames.
+func FuzzStackDecode(f *testing.F) {
+	list := stacks()
+	f.Add([]byte{})
+	for _, s := range list {
+		for _, data := range s.valid {
+			f.Add(data)
+			f.Add(data[:len(data)/2])
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, s := range list {
+			s.fuzz(t, data)
+		}
+	})
+}
+
+// FuzzFramedPayload puts any bytes into an intact frame, as a program does whose values are of another type under the same schema.
+func FuzzFramedPayload(f *testing.F) {
+	type framed struct {
+		inner
+		stack
+	}
+	var list []framed
+	for _, in := range inners() {
+		list = append(list, framed{in, in.framed()})
+	}
+	const head = 34
+	f.Add([]byte{})
+	for _, s := range list {
+		for _, data := range s.valid {
+			f.Add(data[head:])
+			f.Add(data[head : head+(len(data)-head)/2])
+		}
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		for _, s := range list {
+			s.fuzz(t, frame(1, 7, string(s.seal(payload))))
+		}
+	})
+}
+
+// FuzzGobPayload gives any bytes with the right checksum to gob. There is no map among the types: for those it takes all the memory that the
+// bytes ask for, which is why Gob is for trusted bytes only.
+func FuzzGobPayload(f *testing.F) {
+	for _, add := range []func() ([]byte, error){
+		func() ([]byte, error) { return serde.Gob[flat]().Encode(newEntry(flats[1])) },
+		func() ([]byte, error) { return serde.Gob[[]string]().Encode(newEntry([]string{"a", ""})) },
+		func() ([]byte, error) { return serde.Gob[*int]().Encode(newEntry[*int](nil)) },
+		func() ([]byte, error) { return serde.Gob[[]byte]().Encode(newEntry([]byte{1})) },
+	} {
+		data, err := add()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data[16:])
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		data := sealed(payload)
+		fuzzDecode(t, serde.Gob[flat](), data)
+		fuzzDecode(t, serde.Gob[[]string](), data)
+		fuzzDecode(t, serde.Gob[*int](), data)
+		fuzzDecode(t, serde.Gob[[]byte](), data)
+	})
+}
+
+// FuzzDamage changes what a stack has encoded, from some byte on, by xor with a mask, and cuts or prolongs it: what comes out is never
+// another value.
+func FuzzDamage(f *testing.F) {
+	list := stacks()
+	for i := range list {
+		f.Add(uint8(i), uint8(0), uint16(0), []byte{1}, []byte{}, uint16(0))
+		f.Add(uint8(i), uint8(1), uint16(34), []byte{0xff, 0, 0xff}, []byte{}, uint16(0))
+		f.Add(uint8(i), uint8(1), uint16(0), []byte{}, []byte{0}, uint16(3))
+	}
+	f.Fuzz(func(t *testing.T, which, entry uint8, at uint16, mask, tail []byte, cut uint16) {
+		s := list[int(which)%len(list)]
+		i := int(entry) % len(s.valid)
+		data := bytes.Clone(s.valid[i])
+		for j := range mask {
+			data[(int(at)+j)%len(data)] ^= mask[j]
+		}
+		data = append(data[:len(data)-int(cut)%len(data)], tail...)
+		if err := s.damaged(i, data); err != nil {
+			t.Fatal(err)
+		}
+		s.fuzz(t, data)
+	})
+}
+
+// FuzzDecodeMemory checks that Decode never needs more memory than twice the limit, whatever the bytes claim: as they are, and
+// as the compressed form, flipped in one place, of many repetitions.
+func FuzzDecodeMemory(f *testing.F) {
+	all := []serde.Encoding{serde.Zlib(), serde.Gzip(), serde.Base64()}
+	for _, kib := range []uint16{0, 63, 255} {
+		f.Add([]byte{0}, uint32(1<<20), uint32(0), kib)
+		f.Add([]byte("a text that is repeated, "), uint32(1<<16), uint32(500), kib)
+		f.Add(noise(1000), uint32(1), uint32(0), kib)
+		f.Add(noise(70_000), uint32(1), uint32(3), kib)
+	}
+	for _, encoding := range all {
+		data, err := encoding.Encode(make([]byte, 100_000))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, uint32(1), uint32(0), uint16(4))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, times, flip uint32, kib uint16) {
+		limit := (1 + int(kib)%256) << 10
+		inFrame := serde.Framed[int](sizeOnly{}, 7, serde.MaxBytes(limit))
+		expectBounded(t, inFrame, data, limit)
+		expectBounded(t, inFrame, frame(1, 7, string(data)), limit)
+		const most = 512 << 10
+		plain := bytes.Repeat(data, min(int(times%most), most/max(1, len(data))))
+		for _, encoding := range all {
+			codec := serde.Encoded[int](sizeOnly{}, encoding, serde.MaxBytes(limit))
+			expectBounded(t, codec, data, limit)
+			encoded, err := encoding.Encode(plain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			expectBounded(t, codec, encoded, limit)
+			if len(encoded) > 0 {
+				encoded[int(flip/8)%len(encoded)] ^= 1 << (flip % 8)
+				expectBounded(t, codec, encoded, limit)
+			}
+		}
+	})
+}
+
+// expectBounded decodes data and checks that it and all that is allocated meanwhile are no more than twice the limit. Of what is allocated only
+// the first guess at the size of inflated data may be dead by the end, if it was too small.
+func expectBounded(t *testing.T, codec serde.Codec[int], data []byte, limit int) {
+	t.Helper()
+	const tables = 128 << 10 // of decompressors, and rounding
+	dead := 0
+	if 4*len(data) < limit {
+		dead = 4 * len(data)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	entry, err := codec.Decode(data)
+	runtime.ReadMemStats(&after)
+	allocated := int(after.TotalAlloc - before.TotalAlloc)
+	if allocated > max(0, 2*limit-len(data))+dead+tables {
+		t.Fatalf("%d bytes allocated for %d, where %d are allowed in each form", allocated, len(data), limit)
+	}
+	if err == nil && entry.Value > limit || err != nil && !isVerdict(err) {
+		t.Fatalf("Decode = %v, %v", entry, err)
+	}
 }

@@ -2,6 +2,7 @@ package serde_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/gob"
 	"errors"
 	"math"
@@ -125,4 +126,10 @@ func TestGobPanicsAreErrors(t *testing.T) {
 	if data, err := serde.Gob[gobDud]().Encode(newEntry(gobDud{1})); err == nil || data != nil {
 		t.Errorf("Encode = %q, %v; want an error", data, err)
 	}
+}
+
+// sealed returns what Gob takes for its own bytes: payload with its checksum in front.
+func sealed(payload []byte) []byte {
+	sum := sha256.Sum256(payload)
+	return append(sum[:16:16], payload...)
 }

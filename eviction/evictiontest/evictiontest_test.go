@@ -2,7 +2,6 @@ package evictiontest
 
 import (
 	"errors"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -20,11 +19,21 @@ type fifo struct {
 	keys     []int
 	gone     map[int]bool // named since their last MarkWritten
 	named    map[int]bool // ever
+
+	// Faults of which chance would decide whether they show wait until they have done harm.
+	busy      sync.Mutex
+	dropped   chan struct{} // one for each write that was dropped
+	waits     int           // how many writes are still to wait for one that is dropped
+	overtaken chan struct{} // closed when a second caller has found the victim of the first
+	callers   int           // of NextToRelease
 }
 
 func newFIFO(fault string) factory {
 	return func(capacity int) eviction.Strategy[int] {
-		return &fifo{fault: fault, capacity: capacity, gone: make(map[int]bool), named: make(map[int]bool)}
+		return &fifo{
+			fault: fault, capacity: capacity, gone: make(map[int]bool), named: make(map[int]bool),
+			dropped: make(chan struct{}, goroutines*1000), waits: 1000, overtaken: make(chan struct{}),
+		}
 	}
 }
 
@@ -49,13 +58,17 @@ func (f *fifo) MarkRead(key int, mark *storage.Mark) {
 
 func (f *fifo) MarkWritten(key int, mark *storage.Mark) {
 	if f.fault == "drops writes while it is busy" {
-		if !f.mu.TryLock() {
+		if !f.busy.TryLock() {
+			f.dropped <- struct{}{}
 			return
 		}
-		runtime.Gosched() // so that others find it busy, even on one processor
-	} else {
-		f.mu.Lock()
+		defer f.busy.Unlock()
+		if f.waits > 0 {
+			f.waits--
+			<-f.dropped
+		}
 	}
+	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.fault == "takes a mark for an index":
@@ -112,9 +125,15 @@ func (f *fifo) NextToRelease() (int, bool) {
 		f.gone[key] = true
 		return key, true
 	case "lets go of its lock before it removes a victim":
-		f.mu.Unlock()
-		runtime.Gosched()
-		f.mu.Lock()
+		f.callers++
+		switch f.callers {
+		case 1:
+			f.mu.Unlock()
+			<-f.overtaken
+			f.mu.Lock()
+		case 2:
+			close(f.overtaken)
+		}
 		if i := slices.Index(f.keys, key); i >= 0 {
 			f.keys = slices.Delete(f.keys, i, i+1)
 		}
