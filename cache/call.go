@@ -83,15 +83,30 @@ func (e *engine[A, K, V]) mutate(caller context.Context, s *settings[A, K, V], o
 
 // lookup reads a local storage.
 func (e *engine[A, K, V]) lookup(s *settings[A, K, V], key K) *storage.Entry[V] {
+	entry, _ := e.tryLookup(s, key)
+	return entry
+}
+
+// tryLookup is lookup for those to whom it matters that a local storage could not be read.
+func (e *engine[A, K, V]) tryLookup(s *settings[A, K, V], key K) (*storage.Entry[V], error) {
 	if s.store.memory != nil {
 		hook.At("memory")
-		return s.store.memory.Lookup(key)
+		return s.store.memory.Lookup(key), nil
 	}
 	entry, err := guardedLookup(s.store.local, key)
 	if err != nil {
 		e.storageFailed(s, key, 0, err)
 	}
-	return entry
+	return entry, err
+}
+
+// mayHold reports whether the storage holds an entry of key, or cannot tell.
+func (e *engine[A, K, V]) mayHold(s *settings[A, K, V], key K) bool {
+	if s.store.local == nil {
+		return true
+	}
+	entry, err := e.tryLookup(s, key)
+	return entry != nil || err != nil
 }
 
 func guardedLookup[K comparable, V any](local storage.Local[K, V], key K) (entry *storage.Entry[V], err error) {

@@ -21,6 +21,7 @@ type job[A any, K comparable, V any] struct {
 	background bool      // a stale entry has been handed out instead
 	absent     bool      // the storage was seen to hold nothing that could be
 	known      bool      // the storage holds an entry, or may
+	unread     bool      // the storage could not be read
 	began      time.Time // if a lookup came first: when that began
 }
 
@@ -263,6 +264,9 @@ func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt
 	}
 	if err := e.put(f.Job.ctx, s, f.Key, &a.written, &n); err != nil && f.Job.background {
 		a.written.Backoff = f.Job.settings.refreshBackoff
+	}
+	if !f.Job.unread {
+		e.recheck(s, f.Key, &a.written, &n)
 	}
 }
 

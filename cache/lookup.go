@@ -108,6 +108,7 @@ func (e *engine[A, K, V]) endLookup(l *flight.Lookup[K, V, job[A, K, V]]) (start
 	foreground, background := j, j
 	foreground.absent = true
 	foreground.known = found != nil || err != nil
+	foreground.unread = err != nil
 	background.background = true
 	background.known = true
 	failure = nil

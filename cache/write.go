@@ -11,8 +11,8 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// notes collects what is to be reported when a key's turn has ended: observers are foreign code,
-// and whoever waits for the key, or for all keys, must not wait for them.
+// notes collects what is left to do when a key's turn has ended, above all to report: observers are
+// foreign code, and whoever waits for the key, or for all keys, must not wait for them.
 type notes []func()
 
 func (n *notes) add(f func()) { *n = append(*n, f) }
@@ -60,13 +60,20 @@ func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K
 		err = s.store.memory.Offer(ctx, key, entry)
 	} else {
 		began := s.clock.Now()
-		err, w.GivenUp = e.change(ctx, s, key, func(ctx context.Context) error { return s.store.Offer(ctx, key, entry) })
+		err, w.GivenUp = e.call(ctx, s, s.storageTimeout, nil,
+			func(ctx context.Context) error { return s.store.Offer(ctx, key, entry) },
+			func(err error) { e.reconcile(s, key, err == nil) })
 		if err != nil {
 			e.failed(n, s, key, began, "offer", err)
 		}
 	}
-	if err != nil && (s.store.local == nil || e.lookup(s, key) != entry) {
-		return err
+	if err != nil {
+		if s.store.local == nil {
+			return err
+		}
+		if held, unread := e.tryLookup(s, key); held != entry && unread == nil {
+			return err
+		}
 	}
 	w.Booked = e.named.Load()
 	unbooked := s.strategy.written(key, markOf(s, entry))
@@ -81,21 +88,29 @@ func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K
 	return fmt.Errorf("eviction strategy %T: %w", s.strategy.Strategy, unbooked)
 }
 
+// recheck notes to look what has become of an entry whose write has failed: a storage that has to be
+// asked may have stored it all the same.
+func (e *engine[A, K, V]) recheck(s *settings[A, K, V], key K, w *flight.Written[V], n *notes) {
+	if w.Entry != nil && !w.OK && !w.GivenUp && s.store.local == nil {
+		n.add(func() { e.reconcile(s, key, false) })
+	}
+}
+
 // remove deletes the entry of a key and tells the strategy. The caller has the turn of the key.
 func (e *engine[A, K, V]) remove(ctx context.Context, s *settings[A, K, V], key K, n *notes) error {
-	held := s.store.local == nil || e.lookup(s, key) != nil
+	held := e.mayHold(s, key)
 	began := s.clock.Now()
 	err, _ := e.change(ctx, s, key, func(ctx context.Context) error { return s.store.Invalidate(ctx, key) })
 	if err != nil {
 		e.failed(n, s, key, began, "invalidate", err)
 	}
-	if held && (err == nil || s.store.local != nil && e.lookup(s, key) == nil) {
+	if held && (err == nil || !e.mayHold(s, key)) {
 		e.booked(n, s, key, s.strategy.released(key))
 	}
 	return err
 }
 
-// change runs op, which changes an entry of the storage. What it does after it was given up on is
+// change runs op, which removes an entry from the storage. What it does after it was given up on is
 // booked when it has returned.
 func (e *engine[A, K, V]) change(ctx context.Context, s *settings[A, K, V], key K, op func(context.Context) error) (err error, givenUp bool) {
 	if s.store.memory != nil {
@@ -104,14 +119,15 @@ func (e *engine[A, K, V]) change(ctx context.Context, s *settings[A, K, V], key 
 	}
 	return e.call(ctx, s, s.storageTimeout, nil, op, func(err error) {
 		if err == nil {
-			e.reconcile(s, key)
+			e.reconcile(s, key, false)
 		}
 	})
 }
 
-// reconcile tells the strategy whether the storage holds a key, after a call that was given up on
-// has changed it after all.
-func (e *engine[A, K, V]) reconcile(changed *settings[A, K, V], key K) {
+// reconcile tells the strategy whether the storage holds a key, after a call that was given up on has
+// changed it after all, or one that has failed may have changed it all the same. Stored says that an
+// entry has been stored for sure: should the storage not answer, the key is in the books.
+func (e *engine[A, K, V]) reconcile(changed *settings[A, K, V], key K, stored bool) {
 	e.group.Extend()
 	defer e.group.End()
 	defer e.evict()
@@ -127,15 +143,17 @@ func (e *engine[A, K, V]) reconcile(changed *settings[A, K, V], key K) {
 	var held *storage.Entry[V]
 	var err error
 	if s.store.local != nil {
-		held = e.lookup(s, key)
+		held, err = e.tryLookup(s, key)
 	} else {
 		began := s.clock.Now()
 		if held, err = e.read(context.Background(), s, key, nil); err != nil {
 			e.failed(&n, s, key, began, "get", err)
-			return
 		}
 	}
-	if held != nil {
+	if err != nil && !stored {
+		return
+	}
+	if held != nil || err != nil {
 		e.booked(&n, s, key, s.strategy.written(key, markOf(s, held)))
 	} else {
 		e.booked(&n, s, key, s.strategy.released(key))
@@ -184,17 +202,20 @@ func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K, when uint6
 		return true // the books it was named from have been replaced
 	}
 	var held *storage.Entry[V]
+	gone := false
 	if s.store.local != nil {
-		held = e.lookup(s, victim)
+		var err error
+		held, err = e.tryLookup(s, victim)
+		gone = held == nil && err == nil
 	}
-	if turn.Overtaken() != flight.Unchanged || s.store.local != nil && held == nil {
+	if turn.Overtaken() != flight.Unchanged || gone {
 		return true // removed since it was named, or stored and in the books again
 	}
 	began := s.clock.Now()
 	err, _ := e.change(context.Background(), s, victim, func(ctx context.Context) error { return s.store.Release(ctx, victim) })
 	if err != nil {
 		e.failed(n, s, victim, began, "release", err)
-		if s.store.local == nil || e.lookup(s, victim) != nil {
+		if e.mayHold(s, victim) {
 			e.booked(n, s, victim, s.strategy.written(victim, markOf(s, held)))
 			return false
 		}
@@ -270,7 +291,10 @@ func (e *engine[A, K, V]) set(ctx context.Context, args A, value V) error {
 			w.Refuse = time.Time{}
 			return nil
 		}
-		return e.put(ctx, e.settings.Load(), key, &w, &n)
+		s := e.settings.Load()
+		err := e.put(ctx, s, key, &w, &n)
+		e.recheck(s, key, &w, &n)
+		return err
 	}, e.evict)
 	if err != nil {
 		return fmt.Errorf("cache: Set: key %#v: %w", key, err)

@@ -20,8 +20,8 @@ func (g *Group[K, V, J]) Above(key K, now time.Time) time.Time {
 func (g *Group[K, V, J]) aboveLocked(sh *shard[K, V, J], s *slot[K, V, J], now time.Time) time.Time {
 	if s != nil {
 		now = s.fence.above(now)
-		if s.pendingBy != nil && !now.After(s.setAt) {
-			now = s.setAt.Add(1)
+		if s.pendingBy != nil && !now.After(s.pendingAt) {
+			now = s.pendingAt.Add(1)
 		}
 	}
 	now = sh.fence.above(now)
@@ -44,7 +44,8 @@ func (g *Group[K, V, J]) Set(key K, entry *storage.Entry[V], created time.Time) 
 	s := sh.slotLocked(key)
 	next = s.detach()
 	turn = sh.enqueueLocked(s)
-	s.pending, s.pendingBy, s.setAt = entry, turn, created
+	s.pending, s.pendingBy, s.pendingAt = entry, turn, sh.latest(created)
+	turn.refuse = s.pendingAt
 	return turn, next, nil
 }
 

@@ -26,7 +26,8 @@ type Flight[K comparable, V, J any] struct {
 
 	// Guarded by the shard's lock.
 	started bool
-	claimed bool // the result stands
+	created time.Time // what counts as the beginning of the load
+	claimed bool      // the result stands
 	cancel  context.CancelCauseFunc
 }
 
@@ -100,7 +101,7 @@ type slot[K comparable, V, J any] struct {
 	// It is nil if the key is being emptied.
 	pending   *storage.Entry[V]
 	pendingBy *Turn[K]
-	setAt     time.Time // if that is a Set: when it was created; loads count as later
+	pendingAt time.Time // when that was created, as far as it is known here
 
 	// Writers of the key in their order.
 	owner   *Turn[K] // whose turn it is, begun or not

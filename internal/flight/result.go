@@ -22,7 +22,8 @@ func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time, cancel context
 	}
 	f.started = true
 	f.cancel = cancel
-	return g.aboveLocked(sh, sh.slots[f.Key], now), true
+	f.created = g.aboveLocked(sh, sh.slots[f.Key], now)
+	return f.created, true
 }
 
 // Result is what a flight has come to.
@@ -53,7 +54,7 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 	f.value, f.entry, f.err = r.Value, r.Entry, r.Err
 	if s.load == f && r.Err == nil && r.Write {
 		turn = sh.enqueueLocked(s)
-		s.pending, s.pendingBy, s.setAt = r.Entry, turn, time.Time{}
+		s.pending, s.pendingBy, s.pendingAt = r.Entry, turn, f.created
 	}
 	if s.load == f && r.Backoff > 0 {
 		g.sweepLocked(sh, now)
@@ -102,7 +103,7 @@ func (g *Group[K, V, J]) EndWrite(turn *Turn[K], w Written[V], now time.Time) {
 		s.overtake(Stored, w.Booked)
 		s.storedLocked(sh, w.Entry, now)
 	case !w.Refuse.IsZero():
-		s.fence.lift(w.Refuse)
+		s.fence.lift(turn.refuse) // not before w.Refuse
 		s.fence.failed = true
 	case w.Backoff > 0 && w.Entry != nil && s.pendingBy == turn:
 		s.failed, s.retry = w.Entry.Created().Add(-1), deadlineIn(now, w.Backoff)

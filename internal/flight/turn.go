@@ -8,9 +8,10 @@ import (
 
 // Turn is a place in the order of a key's writes.
 type Turn[K comparable] struct {
-	key   K
-	named uint64        // of a victim: see Enqueue
-	ready chan struct{} // closed when all earlier writes have ended; nil if there were none
+	key    K
+	named  uint64        // of a victim: see Enqueue
+	refuse time.Time     // of a Set: if it fails, entries created up to here are refused
+	ready  chan struct{} // closed when all earlier writes have ended; nil if there were none
 
 	// Guarded by the shard's lock, and read by the writer once it has begun.
 	begun     bool

@@ -7,4 +7,7 @@
 // nanosecond. Each rule is a subtest with an empty storage of its own, and quotes the sentence that it holds the
 // storage to. A rule about an ability that the storage lacks is skipped. The suite makes some ten thousand calls; a
 // rule that takes longer than three minutes fails, and its goroutine is left behind.
+//
+// Those who test what uses a storage, theirs or a cache, put a [Faulty] in front of one: it fails, panics, hangs, damages
+// and repeats, as a script or a seed says.
 package storagetest

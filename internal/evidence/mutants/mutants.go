@@ -170,7 +170,7 @@ var mutants = []mutant{
 	{
 		name: "release error lost",
 		file: "cache/write.go",
-		old: `		if s.store.local == nil || e.lookup(s, victim) != nil {
+		old: `		if e.mayHold(s, victim) {
 			e.booked`,
 		new: `		if false {
 			e.booked`,
@@ -259,7 +259,7 @@ var mutants = []mutant{
 		if r.Entry != nil {
 			turn = sh.enqueueLocked(sh.slotLocked(f.Key))
 			s = sh.slots[f.Key]
-			s.pending, s.pendingBy, s.setAt = r.Entry, turn, time.Time{}
+			s.pending, s.pendingBy, s.pendingAt = r.Entry, turn, f.created
 		}
 		return false, turn, nil
 	}
