@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 func TestSchedules(t *testing.T) {
 	most := *budget
 	if most == 0 {
-		most = evidence.Amount(400, 40_000)
+		most = evidence.Amount(300, 25_000)
 	}
 	total, violations := 0, 0
 	for _, s := range scenarios {
