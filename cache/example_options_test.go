@@ -66,8 +66,9 @@ func ExamplePanicError() {
 func ExampleWithTimeout() {
 	ctx := context.Background()
 	clock := clockwork.NewFakeClock()
-	release := make(chan struct{})
+	began, release := make(chan struct{}), make(chan struct{})
 	c, err := cache.New(func(ctx context.Context, key string) (string, error) {
+		close(began)
 		<-release // a backend that hangs
 		return "late", nil
 	}, cache.WithTimeout(2*time.Second), cache.WithClock(clock))
@@ -79,7 +80,7 @@ func ExampleWithTimeout() {
 		_, err := c.Get(ctx, "key")
 		answer <- err
 	}()
-	_ = clock.BlockUntilContext(ctx, 1) // until the timer of the load is set
+	<-began
 	clock.Advance(2 * time.Second)
 	err = <-answer
 	fmt.Println(err)

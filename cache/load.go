@@ -259,9 +259,14 @@ func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt
 	defer e.endWrite(f, a)
 	e.group.Await(a.turn)
 	s := e.settings.Load()
-	if !e.group.IsCurrent(a.turn) || s.store.generation != f.Job.settings.store.generation {
+	newest, own, ok := e.group.Newest(a.turn)
+	if !ok || s.store.generation != f.Job.settings.store.generation {
 		return
 	}
+	if !own && !s.inline() {
+		return // who has superseded it writes
+	}
+	a.written.Entry = newest // whoever gets this flight's value must not find an older one afterwards
 	if err := e.put(f.Job.ctx, s, f.Key, &a.written, &n); err != nil && f.Job.background {
 		a.written.Backoff = f.Job.settings.refreshBackoff
 	}

@@ -8,20 +8,33 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// Above returns now, or if entries of key created then are refused, the next instant at which they
-// are not.
+// Above returns the instant that counts for a Set of now: a later one if entries of key created now
+// are refused, or if one is being written that the Set replaces.
 func (g *Group[K, V, J]) Above(key K, now time.Time) time.Time {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return g.aboveLocked(sh, sh.slots[key], now)
+	s := sh.slots[key]
+	if s != nil && s.pendingBy != nil {
+		now = after(now, s.pendingAt)
+	}
+	return g.aboveLocked(sh, s, now)
 }
 
+// after returns now, or the next instant after t if that is later.
+func after(now, t time.Time) time.Time {
+	if now.After(t) {
+		return now
+	}
+	return t.Add(1)
+}
+
+// aboveLocked returns the instant that counts for a load that begins now.
 func (g *Group[K, V, J]) aboveLocked(sh *shard[K, V, J], s *slot[K, V, J], now time.Time) time.Time {
 	if s != nil {
 		now = s.fence.above(now)
-		if s.pendingBy != nil && !now.After(s.pendingAt) {
-			now = s.pendingAt.Add(1)
+		if s.pendingBy != nil && s.pendingSet {
+			now = after(now, s.pendingAt)
 		}
 	}
 	now = sh.fence.above(now)
@@ -44,7 +57,7 @@ func (g *Group[K, V, J]) Set(key K, entry *storage.Entry[V], created time.Time) 
 	s := sh.slotLocked(key)
 	next = s.detach()
 	turn = sh.enqueueLocked(s)
-	s.pending, s.pendingBy, s.pendingAt = entry, turn, sh.latest(created)
+	s.pending, s.pendingBy, s.pendingAt, s.pendingSet = entry, turn, sh.latest(created), true
 	turn.refuse = s.pendingAt
 	return turn, next, nil
 }

@@ -99,9 +99,10 @@ type slot[K comparable, V, J any] struct {
 
 	// The latest value of a load or a Set, while it is being written, and the turn that writes it.
 	// It is nil if the key is being emptied.
-	pending   *storage.Entry[V]
-	pendingBy *Turn[K]
-	pendingAt time.Time // when that was created, as far as it is known here
+	pending    *storage.Entry[V]
+	pendingBy  *Turn[K]
+	pendingAt  time.Time // what counts as the instant of that
+	pendingSet bool      // it is a Set
 
 	// Writers of the key in their order.
 	owner   *Turn[K] // whose turn it is, begun or not
@@ -110,6 +111,7 @@ type slot[K comparable, V, J any] struct {
 	// After a failed load: background loads for entries created up to failed wait until retry.
 	failed time.Time
 	retry  deadline
+	absent bool // the key was released, and nothing has been stored since: there is nothing to wait with
 
 	fence fence
 }

@@ -21,7 +21,7 @@ func land(t *testing.T, g *group, f *Flight[int, string, string], value string, 
 		t.Fatalf("Claim = %v, %v, %v, want a turn", stands, turn, next)
 	}
 	f.Publish()
-	if !mayBegin(g, turn) || !g.IsCurrent(turn) {
+	if !mayBegin(g, turn) || !isNewest(g, turn) {
 		t.Fatal("the write may not begin")
 	}
 	g.EndWrite(turn, Written[string]{Entry: entry, OK: true}, now)
@@ -99,8 +99,8 @@ func TestFlightThatLosesItsKeyBeforeTheWrite(t *testing.T) {
 	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entryOf("v", start), Write: true}, start)
 	deletion, _, _ := g.Invalidate(1, at(1), true)
 	g.EndTurn(blocker, false)
-	if !mayBegin(g, turn) || g.IsCurrent(turn) {
-		t.Errorf("its turn has come: %v; it may write: %v; want true, false", mayBegin(g, turn), g.IsCurrent(turn))
+	if !mayBegin(g, turn) || isNewest(g, turn) {
+		t.Errorf("its turn has come: %v; it may write: %v; want true, false", mayBegin(g, turn), isNewest(g, turn))
 	}
 	g.EndWrite(turn, Written[string]{}, at(2))
 	g.End()
@@ -548,7 +548,7 @@ func TestGroupConcurrently(t *testing.T) {
 			f.Publish()
 			if turn != nil {
 				g.Await(turn)
-				current := g.IsCurrent(turn)
+				current := isNewest(g, turn)
 				if current {
 					mu.Lock()
 					stored[f.Key] = entry

@@ -100,3 +100,9 @@ func refuses(g *group, key int, entry *storage.Entry[string], now time.Time) boo
 	floor := g.Floor(key, now)
 	return !floor.IsZero() && !entry.Created().After(floor)
 }
+
+// isNewest reports whether what the turn writes is the newest value of its key.
+func isNewest(g *group, turn *Turn[int]) bool {
+	_, own, ok := g.Newest(turn)
+	return own && ok
+}

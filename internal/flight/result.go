@@ -54,9 +54,9 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 	f.value, f.entry, f.err = r.Value, r.Entry, r.Err
 	if s.load == f && r.Err == nil && r.Write {
 		turn = sh.enqueueLocked(s)
-		s.pending, s.pendingBy, s.pendingAt = r.Entry, turn, f.created
+		s.pending, s.pendingBy, s.pendingAt, s.pendingSet = r.Entry, turn, f.created, false
 	}
-	if s.load == f && r.Backoff > 0 {
+	if s.load == f && r.Backoff > 0 && !s.absent {
 		g.sweepLocked(sh, now)
 		s.failed, s.retry = r.Started, deadlineIn(now, r.Backoff)
 	}
@@ -65,13 +65,15 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 	return true, turn, next
 }
 
-// IsCurrent reports whether the write that has its turn has not been superseded, by a newer one or
-// by a deletion.
-func (g *Group[K, V, J]) IsCurrent(turn *Turn[K]) bool {
+// Newest returns what the key is to hold by the latest load or Set that has not been written yet,
+// nil for nothing. Own says that it is the one that has this turn, ok that there is one: it is false
+// if all have been superseded by a deletion.
+func (g *Group[K, V, J]) Newest(turn *Turn[K]) (entry *storage.Entry[V], own, ok bool) {
 	sh := g.shard(turn.key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.slots[turn.key].pendingBy == turn
+	s := sh.slots[turn.key]
+	return s.pending, s.pendingBy == turn, s.pendingBy != nil
 }
 
 // Written is what has become of a write.
@@ -121,7 +123,7 @@ func (g *Group[K, V, J]) EndWrite(turn *Turn[K], w Written[V], now time.Time) {
 
 // storedLocked draws the conclusions from an entry that the storage holds now.
 func (s *slot[K, V, J]) storedLocked(sh *shard[K, V, J], entry *storage.Entry[V], now time.Time) {
-	s.failed, s.retry = time.Time{}, deadline{}
+	s.failed, s.retry, s.absent = time.Time{}, deadline{}, false
 	if s.fence.refuses(entry.Created()) || sh.fence.refuses(entry.Created()) {
 		return
 	}

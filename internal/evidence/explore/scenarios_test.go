@@ -89,6 +89,14 @@ var scenarios = []struct {
 		w.thread("get", func() { w.get(ctx, 0) })
 		return func() error { return w.settled(0, 1, 3) }
 	}},
+	{name: "refresh+get_refresh+get", make: func(w *world) func() error {
+		w.open(keys)
+		w.written = true
+		w.fresh()
+		w.thread("refresh 1", func() { w.refresh(0); w.get(ctx, 0) })
+		w.thread("refresh 2", func() { w.refresh(0); w.get(ctx, 0) })
+		return func() error { return w.settled(0, 2, 3) }
+	}},
 	{name: "cancelled_get_get", make: func(w *world) func() error {
 		w.open(keys)
 		ended, cancel := context.WithCancel(ctx)

@@ -58,10 +58,11 @@ type world struct {
 	mu         sync.Mutex
 	errs       []error
 	calls      uint64              // of Get and Refresh
-	superseded int64               // loads of key 0 that had begun before a Set that has returned
+	superseded int64               // loads of key 0 that have been replaced by a call that has returned
 	sets       map[value]setState  // of key 0
 	began      map[value]time.Time // the loads that returned them
 	ends       []func()            // see atEnd
+	written    bool                // nothing detaches the load of a Refresh: when it returns, a Memory holds its value
 	idle       func()              // called once if threads are blocked and nothing goes on
 }
 
@@ -225,6 +226,11 @@ func (w *world) refresh(key int, allowed ...error) (value, error) {
 	if err == nil && v.Load <= f.begun {
 		w.failf("Refresh of key %d returned load %d; %d had begun before the call", key, v.Load, f.begun)
 	}
+	if err == nil && w.written && w.remote == nil {
+		w.mu.Lock()
+		w.superseded = max(w.superseded, v.Load-1)
+		w.mu.Unlock()
+	}
 	return v, err
 }
 
@@ -259,7 +265,7 @@ func (w *world) judge(call string, key int, f floors, v value, err error, allowe
 		w.failf("%s: %w", call, err)
 	}
 	if v.Load <= f.superseded {
-		w.failf("%s of key %d returned load %d, which had begun before a Set that had returned", call, key, v.Load)
+		w.failf("%s of key %d returned load %d, which had been replaced by a call that had returned", call, key, v.Load)
 	}
 }
 

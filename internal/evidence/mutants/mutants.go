@@ -259,7 +259,7 @@ var mutants = []mutant{
 		if r.Entry != nil {
 			turn = sh.enqueueLocked(sh.slotLocked(f.Key))
 			s = sh.slots[f.Key]
-			s.pending, s.pendingBy, s.pendingAt = r.Entry, turn, f.created
+			s.pending, s.pendingBy = r.Entry, turn
 		}
 		return false, turn, nil
 	}
