@@ -27,7 +27,7 @@ type checker struct {
 
 var checkers = []checker{
 	{explore, "internal/evidence/explore", []string{"-test.run=TestSchedules"}},
-	{model, "internal/evidence/model", nil},
+	{model, "internal/evidence/model", []string{"-rapid.nofailfile", "-rapid.shrinktime=1s"}},
 	{parallel, "internal/evidence/parallel", nil},
 	{faults, "internal/evidence/faults", nil},
 	{leaks, "internal/evidence/leaks", nil},
