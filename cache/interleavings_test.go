@@ -613,3 +613,103 @@ func TestC14_JoinerOfALookupThatFoundWhatExpires(t *testing.T) {
 		wants(t, late, 2)
 	})
 }
+
+// A Set whose write has failed and is looked into afterwards does not wait for that, nor for the
+// release of another key.
+func TestC28_FailedSetWaitsForNoRelease(t *testing.T) {
+	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
+		c := r.open(t, cache.WithCapacity(1), cache.WithStorageTimeout(time.Minute))
+		mustSet(t, c, "b", 1)
+		settle(t, c)
+		r.faulty.on(onRelease, blockOn(r.gate()))
+		r.faulty.onceDone(onOffer, failWith(errStore)) // it is stored all the same, and one too many
+		fails(t, goSet(t, c, "a", 1), errStore)
+	})
+}
+
+// A key that was evicted, but whose entry the storage has kept for others, has its backoff again as
+// soon as the entry is seen.
+func TestC13_BackoffOfAKeyThatTheStorageKeeps(t *testing.T) {
+	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
+		c := openStale(t, r, cache.WithCapacity(1), cache.WithRefreshBackoff(time.Hour))
+		entry := r.faulty.snapshot()["k"]
+		r.faulty.onceDone(onRelease, func(_ context.Context, key string) error {
+			if key == "k" {
+				r.faulty.put("k", entry)
+			}
+			return nil
+		})
+		r.source.hold("k")
+		get(t, c, "k", 1) // stale: load 2 runs
+		get(t, c, "j", 1) // evicts k
+		r.advance(1)
+		for n := 2; n <= 4; n++ { // the registry never forgets the key: there is always a lookup
+			if r.source.count("k") < n {
+				return
+			}
+			gate := r.gate()
+			r.faulty.on(onGet, blockOn(gate))
+			reader := goGet(t.Context(), c, "k")
+			waits(t, reader)
+			r.source.fails(r.source.nth(t, "k", n), errBackend)
+			r.advance(1)
+			r.openGate(gate)
+			wants(t, reader, 1)
+			r.advance(1)
+		}
+		t.Errorf("%d loads, one after the other, though each failed and the backoff is an hour", r.source.count("k"))
+	})
+}
+
+// slowBuilder builds the entry of one value when its gate opens.
+func slowBuilder(slow int, gate <-chan struct{}) builderFunc {
+	return func(began time.Time, _ string, value int) *storage.Entry[int] {
+		if value == slow {
+			<-gate
+		}
+		return storage.NewEntry(value, began, began.Add(time.Hour), began.Add(time.Hour))
+	}
+}
+
+// A load that begins while the entry of a Set is built, and whose write lands late, is not
+// handed out in place of what was set.
+func TestC22_LoadWhileTheEntryOfASetIsBuilt(t *testing.T) {
+	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
+		gate, late := r.gate(), r.gate()
+		c := r.open(t, cache.WithEntryBuilder(slowBuilder(77, gate)))
+		set := goSet(t, c, "k", 77)
+		waits(t, set)
+		r.advance(1)
+		r.faulty.on(onOffer, blockOn(late))
+		get(t, c, "k", 1) // its write hangs
+		r.openGate(gate)
+		r.advance(1)
+		r.faulty.heal()
+		r.advance(time.Second) // the write is given up on
+		wantNil(t, "Set", set)
+		get(t, c, "k", 77)
+		r.openGate(late)
+		r.advance(1)
+		get(t, c, "k", 2) // the storage has lost what was set, and what it holds instead is refused
+	})
+}
+
+// A Set that has returned nil is answered with, also if a failed invalidation came while its entry
+// was built.
+func TestC22_InvalidationWhileTheEntryOfASetIsBuilt(t *testing.T) {
+	on(t, []sort{inLocal, inRemote}, func(t *testing.T, r *rig) {
+		gate := r.gate()
+		c := r.open(t, cache.WithEntryBuilder(slowBuilder(77, gate)))
+		set := goSet(t, c, "k", 77)
+		waits(t, set)
+		r.advance(1)
+		r.faulty.on(onInvalidate, failWith(errStore))
+		if err := c.Invalidate(t.Context(), "k"); !errors.Is(err, errStore) {
+			t.Errorf("Invalidate: %v, want %v", err, errStore)
+		}
+		r.faulty.heal()
+		r.openGate(gate)
+		wantNil(t, "Set", set)
+		get(t, c, "k", 77)
+	})
+}

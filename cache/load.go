@@ -201,7 +201,7 @@ func (e *engine[A, K, V]) build(s *settings[A, K, V], created time.Time, key K, 
 		e.storageFailed(s, key, 0, fmt.Errorf("entry builder %T: %w", s.builder, err))
 		return nil, err
 	}
-	if entry != nil && entry.Expired(now) {
+	if entry != nil && (entry.Expired(now) || entry.Expired(created)) {
 		return nil, nil
 	}
 	return entry, nil
@@ -215,7 +215,7 @@ func buildGuarded[A any, K comparable, V any](s *settings[A, K, V], created time
 // holds reports whether the storage holds an entry of the flight's key, or may.
 func (e *engine[A, K, V]) holds(f *flight.Flight[K, V, job[A, K, V]]) bool {
 	if s := f.Job.settings; s.store.local != nil {
-		return e.lookup(s, f.Key) != nil
+		return e.mayHold(s, f.Key)
 	}
 	return f.Job.known
 }
@@ -267,11 +267,12 @@ func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt
 		return // who has superseded it writes
 	}
 	a.written.Entry = newest // whoever gets this flight's value must not find an older one afterwards
-	if err := e.put(f.Job.ctx, s, f.Key, &a.written, &n); err != nil && f.Job.background {
+	err, doubt := e.put(f.Job.ctx, s, f.Key, &a.written, &n)
+	if err != nil && f.Job.background {
 		a.written.Backoff = f.Job.settings.refreshBackoff
 	}
-	if !f.Job.unread {
-		e.recheck(s, f.Key, &a.written, &n)
+	if doubt && !f.Job.unread {
+		n.add(func() { e.reconcile(s, f.Key, false) })
 	}
 }
 

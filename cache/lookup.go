@@ -15,11 +15,11 @@ func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], a
 	if err := e.checkKey(key); err != nil {
 		return e.refused(err)
 	}
+	ancestors := loads[*flight.Flight[K, V, job[A, K, V]]](ctx)
 	for {
 		if err := ctx.Err(); err != nil {
 			return e.refused(err)
 		}
-		ancestors := loads[*flight.Flight[K, V, job[A, K, V]]](ctx)
 		out := e.group.JoinLookup(key, ancestors, s.clock.Now(), job[A, K, V]{ctx: ctx, args: args, settings: s},
 			func(j job[A, K, V]) bool { return j.absent })
 		if out.Lookup == nil {
@@ -43,7 +43,7 @@ func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], a
 			var zero V
 			return zero, err
 		case entry != nil && entry.Expired(s.clock.Now()):
-			// The lookup read the clock before this call joined it.
+			// It has expired since the lookup read the clock, perhaps before this call joined it.
 		case entry != nil:
 			return e.answer(s, key, entry), nil
 		case slices.Contains(ancestors, f) && !isClosed(f.Done()):

@@ -41,19 +41,20 @@ func (e *engine[A, K, V]) strategyFailed(s *settings[A, K, V], key any, err erro
 }
 
 // put makes the storage hold the entry of w, or nothing if there is none, and says in w how it
-// went. The caller has the turn of the key.
-func (e *engine[A, K, V]) put(ctx context.Context, s *settings[A, K, V], key K, w *flight.Written[V], n *notes) (err error) {
+// went. The caller has the turn of the key. Doubt says that a storage which has to be asked may hold
+// the entry though the write has failed: the caller ends its turn and calls reconcile.
+func (e *engine[A, K, V]) put(ctx context.Context, s *settings[A, K, V], key K, w *flight.Written[V], n *notes) (err error, doubt bool) {
 	if w.Entry != nil {
-		err = e.offer(ctx, s, key, w, n)
+		err, doubt = e.offer(ctx, s, key, w, n)
 	} else {
 		err = e.remove(ctx, s, key, n)
 	}
 	w.OK = err == nil
-	return err
+	return err, doubt
 }
 
 // offer stores the entry of w and tells the strategy.
-func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K, w *flight.Written[V], n *notes) (err error) {
+func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K, w *flight.Written[V], n *notes) (err error, doubt bool) {
 	entry := w.Entry
 	if s.store.memory != nil {
 		hook.At("memory")
@@ -69,31 +70,23 @@ func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K
 	}
 	if err != nil {
 		if s.store.local == nil {
-			return err
+			return err, !w.GivenUp
 		}
 		if held, unread := e.tryLookup(s, key); held != entry && unread == nil {
-			return err
+			return err, false
 		}
 	}
 	w.Booked = e.named.Load()
 	unbooked := s.strategy.written(key, markOf(s, entry))
 	if unbooked == nil {
-		return err
+		return err, false
 	}
 	// What is in no book would never be evicted.
 	e.booked(n, s, key, unbooked)
 	if unreleased, _ := e.change(ctx, s, key, func(ctx context.Context) error { return s.store.Release(ctx, key) }); unreleased != nil {
 		e.failed(n, s, key, s.clock.Now(), "release", unreleased)
 	}
-	return fmt.Errorf("eviction strategy %T: %w", s.strategy.Strategy, unbooked)
-}
-
-// recheck notes to look what has become of an entry whose write has failed: a storage that has to be
-// asked may have stored it all the same.
-func (e *engine[A, K, V]) recheck(s *settings[A, K, V], key K, w *flight.Written[V], n *notes) {
-	if w.Entry != nil && !w.OK && !w.GivenUp && s.store.local == nil {
-		n.add(func() { e.reconcile(s, key, false) })
-	}
+	return fmt.Errorf("eviction strategy %T: %w", s.strategy.Strategy, unbooked), false
 }
 
 // remove deletes the entry of a key and tells the strategy. The caller has the turn of the key.
@@ -267,39 +260,57 @@ func (e *engine[A, K, V]) set(ctx context.Context, args A, value V) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	now := s.clock.Now()
-	created := e.group.Above(key, now)
-	entry, err := buildGuarded(s, created, key, value)
+	entry, turn, next, err := e.enterSet(s, key, value)
 	if err != nil {
-		return fmt.Errorf("cache: Set: key %#v: entry builder: %w", key, err)
-	}
-	if entry != nil && entry.Expired(now) {
-		entry = nil
-	}
-	turn, next, err := e.group.Set(key, entry, created)
-	if err != nil {
-		return callError(key, err)
+		return err
 	}
 	e.start(next)
+	var later notes
 	err = e.apart(ctx, s, func() error {
 		var n notes
 		defer func() { n.emit() }()
-		w := flight.Written[V]{Entry: entry, Refuse: created}
+		w := flight.Written[V]{Entry: entry, Refuse: true}
 		defer func() { e.group.EndWrite(turn, w, s.clock.Now()) }()
 		e.group.Await(turn)
 		if turn.Void() {
-			w.Refuse = time.Time{}
+			w.Refuse = false
 			return nil
 		}
 		s := e.settings.Load()
-		err := e.put(ctx, s, key, &w, &n)
-		e.recheck(s, key, &w, &n)
+		err, doubt := e.put(ctx, s, key, &w, &n)
+		if doubt {
+			later.add(func() { e.reconcile(s, key, false) })
+		}
 		return err
-	}, e.evict)
+	}, func() {
+		later.emit()
+		e.evict()
+	})
 	if err != nil {
 		return fmt.Errorf("cache: Set: key %#v: %w", key, err)
 	}
 	return nil
+}
+
+// enterSet makes the entry of a Set and lets it supersede what is in progress. The entry builder is
+// foreign code and not called under a lock: if something has happened meanwhile that the entry has to
+// count as later than, another one is made.
+func (e *engine[A, K, V]) enterSet(s *settings[A, K, V], key K, value V) (entry *storage.Entry[V], turn *flight.Turn[K], next *flight.Flight[K, V, job[A, K, V]], err error) {
+	now := s.clock.Now()
+	for turn == nil && err == nil {
+		created := e.group.Above(key, now)
+		if entry, err = buildGuarded(s, created, key, value); err != nil {
+			return nil, nil, nil, fmt.Errorf("cache: Set: key %#v: entry builder: %w", key, err)
+		}
+		if entry != nil && (entry.Expired(now) || entry.Expired(created)) {
+			entry = nil
+		}
+		turn, next, err = e.group.Set(key, entry, created)
+	}
+	if err != nil {
+		err = callError(key, err)
+	}
+	return entry, turn, next, err
 }
 
 func (e *engine[A, K, V]) invalidate(ctx context.Context, args A) error {

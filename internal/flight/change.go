@@ -14,7 +14,10 @@ func (g *Group[K, V, J]) Above(key K, now time.Time) time.Time {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[key]
+	return g.aboveForSetLocked(sh, sh.slots[key], now)
+}
+
+func (g *Group[K, V, J]) aboveForSetLocked(sh *shard[K, V, J], s *slot[K, V, J], now time.Time) time.Time {
 	if s != nil && s.pendingBy != nil {
 		now = after(now, s.pendingAt)
 	}
@@ -46,15 +49,20 @@ func (g *Group[K, V, J]) aboveLocked(sh *shard[K, V, J], s *slot[K, V, J], now t
 
 // Set supersedes what is in progress for key by an entry from outside, created now: the flight is
 // detached, and the entry is the answer for callers that find none, until EndWrite. The caller
-// writes it when the turn has come, and starts next, if any.
+// writes it when the turn has come, and starts next, if any. The turn is nil, and nothing has been
+// done, if created does not count any more: Above has to be asked again.
 func (g *Group[K, V, J]) Set(key K, entry *storage.Entry[V], created time.Time) (turn *Turn[K], next *Flight[K, V, J], err error) {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	s := sh.slotLocked(key)
+	defer sh.tidyLocked(s)
+	if g.aboveForSetLocked(sh, s, created).After(created) {
+		return nil, nil, nil
+	}
 	if !g.Begin() {
 		return nil, nil, ErrClosed
 	}
-	s := sh.slotLocked(key)
 	next = s.detach()
 	turn = sh.enqueueLocked(s)
 	s.pending, s.pendingBy, s.pendingAt, s.pendingSet = entry, turn, sh.latest(created), true

@@ -111,7 +111,7 @@ type slot[K comparable, V, J any] struct {
 	// After a failed load: background loads for entries created up to failed wait until retry.
 	failed time.Time
 	retry  deadline
-	absent bool // the key was released, and nothing has been stored since: there is nothing to wait with
+	absent bool // the key was removed, and no entry has been seen since: a load that fails starts no backoff
 
 	fence fence
 }

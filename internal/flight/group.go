@@ -21,7 +21,7 @@ const (
 
 	// keep is how many idle slots, with nothing but a backoff or a fence in them, a shard holds
 	// before it looks for those whose time is over, and fold how many fences it holds before it
-	// makes one of them all.
+	// makes one of them all, and how many backoffs that never end.
 	keep = 64
 	fold = 2048
 )
@@ -87,12 +87,12 @@ func (sh *shard[K, V, J]) tidyLocked(s *slot[K, V, J]) {
 
 // sweepLocked forgets, when many slots have piled up, the backoffs and fences whose time is over.
 // If too many fences are left, the shard's own takes their place: it refuses more than it has to,
-// in bounded memory. It is called before a slot gets something that outlives its work.
+// in bounded memory. If too many backoffs are left that never end, they do. It is called before a slot gets something that outlives its work.
 func (g *Group[K, V, J]) sweepLocked(sh *shard[K, V, J], now time.Time) {
 	if len(sh.slots) < sh.sweepAt {
 		return
 	}
-	fences := 0
+	fences, endless := 0, 0
 	for _, s := range sh.slots {
 		if s.retry.passed(now) {
 			s.failed, s.retry = time.Time{}, deadline{}
@@ -100,6 +100,9 @@ func (g *Group[K, V, J]) sweepLocked(sh *shard[K, V, J], now time.Time) {
 		g.lowerLocked(&s.fence, now)
 		if !s.fence.isZero() {
 			fences++
+		}
+		if s.retry.never {
+			endless++
 		}
 	}
 	for key, s := range sh.slots {
@@ -109,6 +112,9 @@ func (g *Group[K, V, J]) sweepLocked(sh *shard[K, V, J], now time.Time) {
 			g.countFloor(had, sh.fence.floor)
 			g.countFloor(s.fence.floor, time.Time{})
 			s.fence = fence{}
+		}
+		if endless > fold && s.retry.never {
+			s.failed, s.retry = time.Time{}, deadline{}
 		}
 		if s.isEmpty() {
 			delete(sh.slots, key)

@@ -2,6 +2,7 @@ package flight
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -220,7 +221,7 @@ func TestLookupIsHandedWhatIsCommittedMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.EndWrite(turn, Written[string]{Entry: entry, OK: true, Refuse: at(1)}, at(1))
+	g.EndWrite(turn, Written[string]{Entry: entry, OK: true, Refuse: true}, at(1))
 	g.End()
 	if !isDone(l) {
 		t.Fatal("the lookup goes on")
@@ -611,4 +612,20 @@ func TestGroupConcurrently(t *testing.T) {
 	wg.Wait()
 	flights.Wait()
 	atRest(t, g)
+}
+
+// Backoffs that never end are forgotten when there are too many: they must not add up for as long as
+// the cache lives.
+func TestEndlessBackoffsAreBounded(t *testing.T) {
+	const many = 4 * shards * fold
+	g := newGroup()
+	for key := range many {
+		f := g.Force(key, nil, "job").Flight
+		g.Start(f, start, nil)
+		g.Claim(f, Result[string]{Err: errors.New("down"), Started: start, Backoff: math.MaxInt64}, start)
+		g.End()
+	}
+	if n := slots(g); n > many*3/4 {
+		t.Errorf("%d of %d keys are remembered", n, many)
+	}
 }

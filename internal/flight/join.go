@@ -76,6 +76,7 @@ func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64,
 }
 
 func (g *Group[K, V, J]) refreshLocked(s *slot[K, V, J], entry *storage.Entry[V], now time.Time, job J) *Flight[K, V, J] {
+	s.absent = false
 	if s.load != nil || s.pending != nil || !s.retry.passed(now) && !entry.Created().After(s.failed) {
 		return nil
 	}

@@ -83,7 +83,7 @@ type Written[V any] struct {
 	Booked  uint64        // if OK: when the strategy was told, on the scale of Enqueue
 	GivenUp bool          // it may still land
 	Backoff time.Duration // if it failed: how long a background load waits
-	Refuse  time.Time     // if it failed: entries created up to here are refused; zero: none
+	Refuse  bool          // if it failed: entries from before the Set are refused
 }
 
 // EndWrite ends a write whose turn had come.
@@ -98,14 +98,14 @@ func (g *Group[K, V, J]) EndWrite(turn *Turn[K], w Written[V], now time.Time) {
 	had := s.fence.floor // from here on: sweeping counts for itself
 	switch {
 	case w.OK && w.Entry == nil:
-		s.failed, s.retry = time.Time{}, deadline{}
+		s.failed, s.retry, s.absent = time.Time{}, deadline{}, true
 		s.detachLookup(now)
 		s.overtake(Removed, math.MaxUint64)
 	case w.OK:
 		s.overtake(Stored, w.Booked)
 		s.storedLocked(sh, w.Entry, now)
-	case !w.Refuse.IsZero():
-		s.fence.lift(turn.refuse) // not before w.Refuse
+	case w.Refuse:
+		s.fence.lift(turn.refuse)
 		s.fence.failed = true
 	case w.Backoff > 0 && w.Entry != nil && s.pendingBy == turn:
 		s.failed, s.retry = w.Entry.Created().Add(-1), deadlineIn(now, w.Backoff)

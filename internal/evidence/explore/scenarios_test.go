@@ -232,13 +232,7 @@ var scenarios = []struct {
 		w.open(keys)
 		w.thread("refresh 1", func() { w.refresh(0, cache.ErrClosed) })
 		w.thread("refresh 2", func() { w.refresh(0, cache.ErrClosed) })
-		w.thread("close", func() {
-			ended, cancel := context.WithCancel(ctx)
-			cancel()
-			if err := w.cache.Close(ended); err != nil && !errors.Is(err, context.Canceled) {
-				w.failf("Close: %w", err)
-			}
-		})
+		w.thread("close", w.abort)
 		return func() error { return errors.Join(w.rest(), w.loads(0, 0, 2)) }
 	}},
 	{name: "close_get", make: func(w *world) func() error {
@@ -260,13 +254,7 @@ var scenarios = []struct {
 	{name: "aborted_close_get", make: func(w *world) func() error {
 		w.open(keys)
 		w.thread("get", func() { w.get(ctx, 0, cache.ErrClosed) })
-		w.thread("close", func() {
-			ended, cancel := context.WithCancel(ctx)
-			cancel()
-			if err := w.cache.Close(ended); err != nil && !errors.Is(err, context.Canceled) {
-				w.failf("Close: %w", err)
-			}
-		})
+		w.thread("close", w.abort)
 		return func() error { return errors.Join(w.rest(), w.loads(0, 0, 1)) }
 	}},
 	{name: "panic_get", make: func(w *world) func() error {

@@ -322,6 +322,15 @@ func (w *world) invalidate(key int, call func(context.Context, int) error) {
 // all is InvalidateAll in the form of Invalidate.
 func (w *world) all(ctx context.Context, _ int) error { return w.cache.InvalidateAll(ctx) }
 
+// abort calls Close, which does not wait.
+func (w *world) abort() {
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := w.cache.Close(ended); err != nil && !errors.Is(err, context.Canceled) {
+		w.failf("Close: %w", err)
+	}
+}
+
 // loads returns an error unless key was loaded from least to most times.
 func (w *world) loads(key int, least, most int64) error {
 	if n := w.source.Loads(key); n < least || n > most {

@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -109,13 +111,13 @@ func row(dir, root string, m mutant) (missed []string, err error) {
 	if err := build(dir, bin, root, m); err != nil {
 		return nil, fmt.Errorf("mutant %q: %w", m.name, err)
 	}
+	results := checkAll(bin, root)
 	fmt.Printf("%-44s", m.name)
-	for _, c := range checkers {
-		found, err := check(filepath.Join(bin, filepath.Base(c.pkg)+".test"), filepath.Join(root, c.pkg), c.args)
-		if err != nil {
-			return nil, err
+	for i, c := range checkers {
+		if results[i].err != nil {
+			return nil, results[i].err
 		}
-		wanted := slices.Contains(m.finds, c.name)
+		found, wanted := results[i].found, slices.Contains(m.finds, c.name)
 		cell := "-"
 		switch {
 		case found:
@@ -181,6 +183,28 @@ func (m *mutant) apply(text []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%s: the text to be replaced stands there %d times", m.file, n)
 	}
 	return bytes.Replace(text, []byte(m.old), []byte(m.new), 1), nil
+}
+
+// result is what a checker has come to.
+type result struct {
+	found bool
+	err   error // it could not be run
+}
+
+// checkAll runs all checkers, as many at once as there are processors.
+func checkAll(bin, root string) []result {
+	results := make([]result, len(checkers))
+	busy := make(chan struct{}, runtime.NumCPU())
+	var wg sync.WaitGroup
+	for i, c := range checkers {
+		wg.Go(func() {
+			busy <- struct{}{}
+			defer func() { <-busy }()
+			results[i].found, results[i].err = check(filepath.Join(bin, filepath.Base(c.pkg)+".test"), filepath.Join(root, c.pkg), c.args)
+		})
+	}
+	wg.Wait()
+	return results
 }
 
 // check runs the tests of a checker and reports whether they have noticed something.
