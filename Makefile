@@ -29,11 +29,12 @@ test: ## Run all tests, with the race detector if there is a C compiler, which t
 PROVE := EVIDENCE=long $(GO) test -count=1 -timeout 3h -v
 
 .PHONY: prove
-prove: ## Run the long form of every checker and print what it has checked; takes about an hour
-	@{ $(PROVE) -tags evidence ./internal/evidence/explore && \
-		$(PROVE) ./internal/evidence/model ./internal/evidence/faults ./internal/evidence/leaks ./serde && \
-		$(PROVE) -cpu 1,2,4,8 ./internal/evidence/parallel; } 2>&1 | tee prove.log | \
-		sed -n -E 's/^.*evidence: //p; /^(panic|--- FAIL|FAIL|ok)/p'
+prove: ## Run the long form of every checker and print what it has checked; takes half an hour
+	@{ $(PROVE) -tags evidence ./internal/evidence/explore ./internal/evidence/leaks && \
+		$(PROVE) ./internal/evidence/model ./internal/evidence/faults ./serde && \
+		$(PROVE) -cpu 1,2,4,8 ./internal/evidence/parallel && \
+		cd internal/benchmarks && $(PROVE) -run TestProbes ./probes; } 2>&1 | tee prove.log | \
+		sed -u -n -E 's/^.*evidence: //p; /^(panic|--- FAIL|FAIL|ok)/p'
 
 .PHONY: mutants
 mutants: ## Put one fault after the other into the library and print which checkers find it

@@ -63,6 +63,7 @@ type Lookup[K comparable, V, J any] struct {
 	// Guarded by the shard's lock.
 	over     bool
 	detached bool      // no longer registered
+	emptied  bool      // the key was removed meanwhile
 	floor    time.Time // entries created up to here are refused, though their deletion may have ended meanwhile
 }
 
@@ -123,6 +124,17 @@ func (s *slot[K, V, J]) overtake(change Change, booked uint64) {
 		if booked >= t.named {
 			t.overtaken = change
 		}
+	}
+}
+
+// emptied draws the conclusions from a removal of the key.
+func (s *slot[K, V, J]) emptied() {
+	s.failed, s.retry, s.absent = time.Time{}, deadline{}, true
+	if s.lookup != nil {
+		s.lookup.emptied = true
+	}
+	for _, l := range s.detachedLookups {
+		l.emptied = true
 	}
 }
 

@@ -71,12 +71,12 @@ func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64,
 	}
 	s := sh.slotLocked(key)
 	defer sh.tidyLocked(s)
+	s.absent = false
 	f := g.refreshLocked(s, entry, now, job)
 	return Outcome[K, V, J]{Flight: f, Start: f != nil}
 }
 
 func (g *Group[K, V, J]) refreshLocked(s *slot[K, V, J], entry *storage.Entry[V], now time.Time, job J) *Flight[K, V, J] {
-	s.absent = false
 	if s.load != nil || s.pending != nil || !s.retry.passed(now) && !entry.Created().After(s.failed) {
 		return nil
 	}
@@ -151,6 +151,9 @@ func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], 
 		return nil
 	}
 	refused := entry != nil && (!entry.Created().After(l.floor) && !l.floor.IsZero() || g.refusesLocked(sh, s, entry, now))
+	if entry != nil && !l.emptied {
+		s.absent = false
+	}
 	if entry != nil && !entry.Expired(now) && !refused {
 		if entry.Stale(now) && !l.detached {
 			start = g.refreshLocked(s, entry, now, background)

@@ -98,7 +98,7 @@ func (g *Group[K, V, J]) EndWrite(turn *Turn[K], w Written[V], now time.Time) {
 	had := s.fence.floor // from here on: sweeping counts for itself
 	switch {
 	case w.OK && w.Entry == nil:
-		s.failed, s.retry, s.absent = time.Time{}, deadline{}, true
+		s.emptied()
 		s.detachLookup(now)
 		s.overtake(Removed, math.MaxUint64)
 	case w.OK:

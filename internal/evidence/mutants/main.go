@@ -71,8 +71,11 @@ func run(which string) error {
 		fmt.Printf(" %-8s", c.name)
 	}
 	fmt.Println()
-	if missed, err := row(dir, root, mutant{name: "none"}); err != nil || len(missed) > 0 {
-		return fmt.Errorf("the library as it is does not pass: %w", err)
+	switch failed, err := row(dir, root, mutant{name: "none"}); {
+	case err != nil:
+		return err
+	case len(failed) > 0:
+		return fmt.Errorf("the library as it is does not pass: %v", failed)
 	}
 	ran, survivors := 0, 0
 	for _, m := range mutants {
