@@ -153,7 +153,7 @@ func (w *world) close() {
 		return
 	}
 	if err := w.cache.Close(ctx); err != nil && w.run.err == nil {
-		w.run.err = fmt.Errorf("Close at the end: %w", err)
+		w.run.err = fmt.Errorf("closing at the end: %w", err)
 	}
 }
 
