@@ -70,7 +70,7 @@ type world struct {
 func (w *world) open(capacity int, opts ...cache.Option) {
 	w.clock = clockwork.NewFakeClockAt(time.Date(2026, time.March, 14, 15, 9, 26, 0, time.UTC))
 	w.source = evidence.NewSource(keys)
-	w.source.Answer = func(_ context.Context, v value) (value, error) { return v, nil }
+	w.source.Answer = func(ctx context.Context, v value) (value, error) { return v, ctx.Err() }
 	w.strategy = eviction.NewLeastRecentlyUpdated[int](capacity)
 	w.sets = map[value]setState{}
 	w.began = map[value]time.Time{}
@@ -91,8 +91,7 @@ func (w *world) open(capacity int, opts ...cache.Option) {
 	w.cache = c
 }
 
-// load is the load function. Others can overtake it before it begins and before it ends. It fails if
-// its ctx has ended.
+// load is the load function. Others can overtake it before it begins and before it ends.
 func (w *world) load(ctx context.Context, key int) (value, error) {
 	hook.At("load begins")
 	began := w.clock.Now()
@@ -101,9 +100,6 @@ func (w *world) load(ctx context.Context, key int) (value, error) {
 	w.began[v] = began
 	w.mu.Unlock()
 	hook.At("load ends")
-	if err := ctx.Err(); err != nil {
-		return value{}, err
-	}
 	return v, err
 }
 

@@ -175,7 +175,8 @@ func (m *model) unbuilt(k int) {
 	m.event(cache.StorageFailed, k)
 }
 
-// build makes an entry that is kept: nil if it has expired already (29), or there is none.
+// build makes an entry that is kept: nil if it has expired already, even if that is by a life span of
+// 0 and the clock has been set back since (29), or there is none.
 func (m *model) build(s settings, k int, v value, when span) *entry {
 	e := &entry{value: v, created: when.earliest}
 	if when.earliest != when.latest {
@@ -188,7 +189,7 @@ func (m *model) build(s settings, k int, v value, when span) *entry {
 		}
 	}
 	e.update, e.expire = instant(e.created, s.update), instant(e.created, s.expire)
-	if e.isExpired(m.now) || s.builder != nil && s.builder.does == buildsNothing {
+	if e.isExpired(m.now) || e.isExpired(e.created) || s.builder != nil && s.builder.does == buildsNothing {
 		return nil
 	}
 	return e
