@@ -63,7 +63,6 @@ type Lookup[K comparable, V, J any] struct {
 	// Guarded by the shard's lock.
 	over     bool
 	detached bool      // no longer registered
-	emptied  bool      // the key was removed meanwhile
 	floor    time.Time // entries created up to here are refused, though their deletion may have ended meanwhile
 }
 
@@ -112,7 +111,6 @@ type slot[K comparable, V, J any] struct {
 	// After a failed load: background loads for entries created up to failed wait until retry.
 	failed time.Time
 	retry  deadline
-	absent bool // the key was removed, and no entry has been seen since: a load that fails starts no backoff
 
 	fence fence
 }
@@ -124,17 +122,6 @@ func (s *slot[K, V, J]) overtake(change Change, booked uint64) {
 		if booked >= t.named {
 			t.overtaken = change
 		}
-	}
-}
-
-// emptied draws the conclusions from a removal of the key.
-func (s *slot[K, V, J]) emptied() {
-	s.failed, s.retry, s.absent = time.Time{}, deadline{}, true
-	if s.lookup != nil {
-		s.lookup.emptied = true
-	}
-	for _, l := range s.detachedLookups {
-		l.emptied = true
 	}
 }
 

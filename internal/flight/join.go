@@ -71,7 +71,6 @@ func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64,
 	}
 	s := sh.slotLocked(key)
 	defer sh.tidyLocked(s)
-	s.absent = false
 	f := g.refreshLocked(s, entry, now, job)
 	return Outcome[K, V, J]{Flight: f, Start: f != nil}
 }
@@ -151,9 +150,6 @@ func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], 
 		return nil
 	}
 	refused := entry != nil && (!entry.Created().After(l.floor) && !l.floor.IsZero() || g.refusesLocked(sh, s, entry, now))
-	if entry != nil && !l.emptied {
-		s.absent = false
-	}
 	if entry != nil && !entry.Expired(now) && !refused {
 		if entry.Stale(now) && !l.detached {
 			start = g.refreshLocked(s, entry, now, background)

@@ -56,7 +56,7 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 		turn = sh.enqueueLocked(s)
 		s.pending, s.pendingBy, s.pendingAt, s.pendingSet = r.Entry, turn, f.created, false
 	}
-	if s.load == f && r.Backoff > 0 && !s.absent {
+	if s.load == f && r.Backoff > 0 {
 		g.sweepLocked(sh, now)
 		s.failed, s.retry = r.Started, deadlineIn(now, r.Backoff)
 	}
@@ -98,7 +98,7 @@ func (g *Group[K, V, J]) EndWrite(turn *Turn[K], w Written[V], now time.Time) {
 	had := s.fence.floor // from here on: sweeping counts for itself
 	switch {
 	case w.OK && w.Entry == nil:
-		s.emptied()
+		s.failed, s.retry = time.Time{}, deadline{}
 		s.detachLookup(now)
 		s.overtake(Removed, math.MaxUint64)
 	case w.OK:
@@ -123,7 +123,7 @@ func (g *Group[K, V, J]) EndWrite(turn *Turn[K], w Written[V], now time.Time) {
 
 // storedLocked draws the conclusions from an entry that the storage holds now.
 func (s *slot[K, V, J]) storedLocked(sh *shard[K, V, J], entry *storage.Entry[V], now time.Time) {
-	s.failed, s.retry, s.absent = time.Time{}, deadline{}, false
+	s.failed, s.retry = time.Time{}, deadline{}
 	if s.fence.refuses(entry.Created()) || sh.fence.refuses(entry.Created()) {
 		return
 	}

@@ -119,7 +119,7 @@ func (g *Group[K, V, J]) EndTurn(t *Turn[K], removed bool) {
 	defer sh.mu.Unlock()
 	s := sh.slots[t.key]
 	if removed {
-		s.emptied()
+		s.failed, s.retry = time.Time{}, deadline{}
 	}
 	sh.endTurnLocked(s)
 	sh.tidyLocked(s)

@@ -130,9 +130,6 @@ func TestFailedRefreshes(t *testing.T) {
 			if err := c.Wait(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if left := inProgress(c.Cache); left > capacity {
-				t.Errorf("the registry has something about %d keys, more than there are entries", left)
-			}
 			if got := failed.Load(); got < int64(n)/10 {
 				t.Errorf("only %d loads have failed: the test shows nothing", got)
 			}

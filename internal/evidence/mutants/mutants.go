@@ -63,11 +63,9 @@ var mutants = []mutant{
 	}
 	s := sh.slotLocked(key)
 	defer sh.tidyLocked(s)
-	s.absent = false
 	f := g.refreshLocked(s, entry, now, job)`,
 		new: `	s := sh.slotLocked(key)
 	defer sh.tidyLocked(s)
-	s.absent = false
 	f := g.refreshLocked(s, entry, now, job)`,
 		finds: []string{explore},
 	},
