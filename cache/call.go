@@ -83,6 +83,10 @@ func (e *engine[A, K, V]) mutate(caller context.Context, s *settings[A, K, V], o
 
 // lookup reads a local storage.
 func (e *engine[A, K, V]) lookup(s *settings[A, K, V], key K) *storage.Entry[V] {
+	if s.store.memory != nil {
+		hook.At("memory")
+		return s.store.memory.Lookup(key)
+	}
 	entry, _ := e.tryLookup(s, key)
 	return entry
 }
@@ -90,8 +94,7 @@ func (e *engine[A, K, V]) lookup(s *settings[A, K, V], key K) *storage.Entry[V] 
 // tryLookup is lookup for those to whom it matters that a local storage could not be read.
 func (e *engine[A, K, V]) tryLookup(s *settings[A, K, V], key K) (*storage.Entry[V], error) {
 	if s.store.memory != nil {
-		hook.At("memory")
-		return s.store.memory.Lookup(key), nil
+		return e.lookup(s, key), nil
 	}
 	entry, err := guardedLookup(s.store.local, key)
 	if err != nil {

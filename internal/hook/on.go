@@ -4,9 +4,6 @@ package hook
 
 import "sync/atomic"
 
-// Enabled says that points do something.
-const Enabled = true
-
 var held atomic.Pointer[func(point string)]
 
 // At is a point: it calls what was given to Set.
