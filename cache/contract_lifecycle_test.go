@@ -778,7 +778,7 @@ func stormOfCalls(t *testing.T, r *rig, seed uint64) {
 				case 0:
 					cancel()
 				case 1:
-					time.AfterFunc(time.Duration(chance.below(6))*time.Millisecond, cancel)
+					time.AfterFunc(time.Duration(1+chance.below(6))*time.Millisecond, cancel)
 				}
 				switch chance.below(8) {
 				case 0:

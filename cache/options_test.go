@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jonboulle/clockwork"
+	"go.uber.org/goleak"
 
 	"github.com/memoize-go/memoize/cache"
 	"github.com/memoize-go/memoize/entrybuilder"
@@ -177,7 +177,7 @@ func checkRefusal(t *testing.T, err error, says []string) {
 func TestBadOptionsAreRefusedByNew(t *testing.T) {
 	for name, tt := range badOptions(t) {
 		t.Run(name, func(t *testing.T) {
-			before := runtime.NumGoroutine()
+			before := goleak.IgnoreCurrent()
 			support := invalidation.New[string]()
 			opts := tt.opts
 			if !strings.Contains(name, "invalidation") && !strings.Contains(name, "support") {
@@ -191,8 +191,8 @@ func TestBadOptionsAreRefusedByNew(t *testing.T) {
 			if err := support.InvalidateAll(t.Context()); err != invalidation.ErrUnbound {
 				t.Errorf("the support was bound to a cache that does not exist: %v", err)
 			}
-			if n := runtime.NumGoroutine(); n > before {
-				t.Errorf("%d goroutines, %d before New", n, before)
+			if err := goleak.Find(before); err != nil {
+				t.Error(err)
 			}
 		})
 	}
