@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/memoize-go/memoize/internal/flight"
+	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/invalidation"
 	"github.com/memoize-go/memoize/keys"
 	"github.com/memoize-go/memoize/storage"
@@ -101,26 +102,33 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 			return e.refused(err)
 		}
 	}
-	if s.store.local == nil {
-		return e.getShared(ctx, s, args, key)
+	var entry *storage.Entry[V]
+	switch {
+	case e.group.Fenced():
+	case s.store.memory != nil:
+		hook.At("memory")
+		entry = s.store.memory.Lookup(key)
+	case s.store.local != nil:
+		entry = e.lookup(s, key)
 	}
-	if e.group.Fenced() {
-		return e.getLocal(ctx, s, args, key)
-	}
-	entry := e.lookup(s, key)
 	if entry == nil {
+		return e.getOther(ctx, s, args, key)
+	}
+	if bound := s.clock.Bound(); (bound == nil || !entry.SurelyFresh(bound)) && !entry.Fresh(s.clock.Read()) {
 		return e.getLocal(ctx, s, args, key)
 	}
-	bound, exact := s.clock.Bound()
-	if due(entry, bound) && (exact || due(entry, s.clock.Now())) {
-		return e.getLocal(ctx, s, args, key)
+	if s.plain {
+		return entry.Value, nil
 	}
 	return e.hit(s, key, entry), nil
 }
 
-// due reports whether the entry is no longer fresh.
-func due[V any](entry *storage.Entry[V], now time.Time) bool {
-	return entry.Stale(now) || entry.Expired(now)
+// getOther decides for a key that no entry was found for at the first look.
+func (e *engine[A, K, V]) getOther(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
+	if s.store.local == nil {
+		return e.getShared(ctx, s, args, key)
+	}
+	return e.getLocal(ctx, s, args, key)
 }
 
 // usable reports whether there is an entry that is neither expired nor refused for its age.
@@ -316,3 +324,7 @@ func (e *engine[A, K, V]) read(ctx context.Context, s *settings[A, K, V], key K,
 	}
 	return entry, nil
 }
+
+// The compiler hands the bodies of small functions on to the packages that make use of a generic type only if it has
+// put them in place here, too. This makes it do so.
+var _ core[int, int] = (*engine[int, int, int])(nil)

@@ -13,41 +13,42 @@ import (
 // both boundaries included. Times that carry a monotonic reading are compared by it, so that the
 // age of an entry made in this process does not jump with the wall clock.
 type Entry[V any] struct {
+	span span
+	mark Mark
+
 	// Value is what the load function returned. It must not be modified.
 	Value V
-
-	updateAfter time.Time
-	expireAfter time.Time
-	created     time.Time
-	mark        Mark
 }
 
 // NewEntry returns an entry for value. Created is the instant before its load began; a zero
 // updateAfter means that it is never refreshed, a zero expireAfter that it never expires.
 func NewEntry[V any](value V, created, updateAfter, expireAfter time.Time) *Entry[V] {
-	return &Entry[V]{Value: value, created: created, updateAfter: updateAfter, expireAfter: expireAfter}
+	return &Entry[V]{Value: value, span: newSpan(created, updateAfter, expireAfter)}
 }
 
 // Created returns the instant from which the entry's age counts.
-func (e *Entry[V]) Created() time.Time { return e.created }
+func (e *Entry[V]) Created() time.Time { return e.span.instant(created) }
 
 // UpdateAfter returns the instant from which the entry is stale; the zero Time means never.
-func (e *Entry[V]) UpdateAfter() time.Time { return e.updateAfter }
+func (e *Entry[V]) UpdateAfter() time.Time { return e.span.instant(updateAfter) }
 
 // ExpireAfter returns the instant from which the entry is expired; the zero Time means never.
-func (e *Entry[V]) ExpireAfter() time.Time { return e.expireAfter }
+func (e *Entry[V]) ExpireAfter() time.Time { return e.span.instant(expireAfter) }
+
+// Fresh reports whether the entry is neither stale nor expired at now.
+func (e *Entry[V]) Fresh(now time.Time) bool { return !e.Stale(now) && !e.Expired(now) }
+
+// SurelyFresh reports whether a glance suffices to see that the entry is fresh at m. If not, Fresh
+// has to tell.
+func (e *Entry[V]) SurelyFresh(m *Moment) bool { return e.span.after(m) }
 
 // Stale reports whether the entry ought to be refreshed at now: whether now is at or after
 // UpdateAfter.
-func (e *Entry[V]) Stale(now time.Time) bool {
-	return !e.updateAfter.IsZero() && !now.Before(e.updateAfter)
-}
+func (e *Entry[V]) Stale(now time.Time) bool { return e.span.reached(updateAfter, now) }
 
 // Expired reports whether the entry must not be handed out at now: whether now is at or after
 // ExpireAfter.
-func (e *Entry[V]) Expired(now time.Time) bool {
-	return !e.expireAfter.IsZero() && !now.Before(e.expireAfter)
-}
+func (e *Entry[V]) Expired(now time.Time) bool { return e.span.reached(expireAfter, now) }
 
 // Equal reports whether both entries hold equal values, by [reflect.DeepEqual], and name the same
 // instants. Marks do not count. It lets cmp.Diff compare entries; two nil entries are equal.
@@ -55,9 +56,9 @@ func (e *Entry[V]) Equal(other *Entry[V]) bool {
 	if e == nil || other == nil {
 		return e == other
 	}
-	return e.created.Equal(other.created) &&
-		e.updateAfter.Equal(other.updateAfter) &&
-		e.expireAfter.Equal(other.expireAfter) &&
+	return e.Created().Equal(other.Created()) &&
+		e.UpdateAfter().Equal(other.UpdateAfter()) &&
+		e.ExpireAfter().Equal(other.ExpireAfter()) &&
 		reflect.DeepEqual(e.Value, other.Value)
 }
 

@@ -32,6 +32,21 @@ func ExampleNewEntry_forever() {
 	// Output: false false
 }
 
+// A storage that reads a clock for many entries makes a Moment once; where a glance does not suffice, Fresh tells.
+func ExampleAt() {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	entry := storage.NewEntry("value", now, now.Add(10*time.Minute), now.Add(30*time.Minute))
+
+	for _, age := range []time.Duration{0, 10 * time.Minute} {
+		at := now.Add(age)
+		moment := storage.At(at)
+		fmt.Println(age, entry.SurelyFresh(&moment) || entry.Fresh(at))
+	}
+	// Output:
+	// 0s true
+	// 10m0s false
+}
+
 func ExampleNewMemory() {
 	ctx := context.Background()
 	now := time.Now()

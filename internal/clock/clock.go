@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+
+	"github.com/memoize-go/memoize/storage"
 )
 
 // Source is the one source of time and timers of a cache. It is safe for concurrent use.
@@ -33,11 +35,19 @@ func (s *Source) Now() time.Time {
 	return now
 }
 
-// Bound returns an instant that is not before now: what is not due at it is not due now. If exact
-// is true it is now itself; if not, and something is due at it, Now has to decide.
-func (s *Source) Bound() (t time.Time, exact bool) {
-	if s.coarse != nil {
-		return s.coarse.bound()
+// Bound returns an instant that is not before now, or nil: what is not due at it is not due now. If
+// there is none, or something is due at it, Read has to decide.
+func (s *Source) Bound() *storage.Moment {
+	if s.coarse == nil {
+		return nil
 	}
-	return s.Now(), true
+	return s.coarse.bound()
+}
+
+// Read is Now for those who have asked Bound before.
+func (s *Source) Read() time.Time {
+	if s.coarse != nil {
+		s.coarse.missed()
+	}
+	return s.Now()
 }

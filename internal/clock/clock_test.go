@@ -11,26 +11,40 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/memoize-go/memoize/internal/clock"
+	"github.com/memoize-go/memoize/storage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// warm calls Bound until a bound comes from the coarse reading, and reports whether one did.
+// ask asks as a hit does: for the bound, and if there is none for the time.
+func ask(s *clock.Source) (bound *storage.Moment, now time.Time) {
+	if bound = s.Bound(); bound == nil {
+		now = s.Read()
+	}
+	return bound, now
+}
+
+// warm asks until there is a bound, and reports whether there was one.
 func warm(s *clock.Source) bool {
 	for range 10_000 {
-		if _, exact := s.Bound(); !exact {
+		if bound, _ := ask(s); bound != nil {
 			return true
 		}
 	}
 	return false
 }
 
+// dueAt returns an entry that is due at t.
+func dueAt(t time.Time) *storage.Entry[int] {
+	return storage.NewMemory[int, int]().Put(0, storage.NewEntry(0, t.Add(-time.Hour), t, t))
+}
+
 func TestGivenClockIsReadExactly(t *testing.T) {
 	fake := clockwork.NewFakeClock()
 	s := clock.New(fake)
 	for n := range 10_000 {
-		if at, exact := s.Bound(); !exact || !at.Equal(fake.Now()) {
-			t.Fatalf("call %d: Bound = %v, %v, want %v, exactly", n, at, exact, fake.Now())
+		if bound, now := ask(s); bound != nil || !now.Equal(fake.Now()) {
+			t.Fatalf("call %d: a bound or %v, want %v, exactly", n, now, fake.Now())
 		}
 		if n%100 == 0 {
 			fake.Advance(time.Duration(n))
@@ -45,16 +59,16 @@ func TestBurstStartsTheCoarseReadingAndSilenceEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := clock.Default()
 		for round := range 3 {
-			if at, exact := s.Bound(); !exact || !at.Equal(time.Now()) {
-				t.Errorf("round %d: the first Bound = %v, %v, want %v, exactly", round, at, exact, time.Now())
+			if bound, now := ask(s); bound != nil || !now.Equal(time.Now()) {
+				t.Errorf("round %d: at first a bound or %v, want %v, exactly", round, now, time.Now())
 			}
 			if !warm(s) {
 				t.Fatalf("round %d: no burst starts the coarse reading", round)
 			}
 			time.Sleep(3 * clock.Interval) // long enough without a call
 			synctest.Wait()
-			if at, exact := s.Bound(); !exact || !at.Equal(time.Now()) {
-				t.Errorf("round %d: after silence Bound = %v, %v, want %v, exactly", round, at, exact, time.Now())
+			if bound, now := ask(s); bound != nil || !now.Equal(time.Now()) {
+				t.Errorf("round %d: after silence a bound or %v, want %v, exactly", round, now, time.Now())
 			}
 		}
 	})
@@ -65,8 +79,8 @@ func TestFewCallsStartNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := clock.Default()
 		for n := range 5000 {
-			if at, exact := s.Bound(); !exact || !at.Equal(time.Now()) {
-				t.Fatalf("call %d: Bound = %v, %v, want %v, exactly", n, at, exact, time.Now())
+			if bound, now := ask(s); bound != nil || !now.Equal(time.Now()) {
+				t.Fatalf("call %d: a bound or %v, want %v, exactly", n, now, time.Now())
 			}
 			time.Sleep(clock.Interval / 10)
 		}
@@ -77,28 +91,31 @@ func TestFewCallsStartNothing(t *testing.T) {
 func TestBoundIsNeverBeforeNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := clock.Default()
-		coarse := 0
+		dueAt(time.Now()) // from now on, all entries and moments count from the same instant
+		bounds := 0
 		for round := range 200 {
 			warm(s)
 			for n := range 300 {
 				pause := time.Duration(n*round%17) * clock.Interval / 8
 				time.Sleep(pause)
-				at, exact := s.Bound()
+				bound, read := ask(s)
 				now := time.Now()
-				switch {
-				case at.Before(now):
-					t.Fatalf("after a pause of %v: bound %v is before now, %v", pause, at, now)
-				case exact && !at.Equal(now):
-					t.Fatalf("an exact reading of %v at %v", at, now)
-				case at.After(now.Add(clock.Margin)):
-					t.Fatalf("bound %v lies more than %v after now, %v", at, clock.Margin, now)
+				if bound == nil {
+					if !read.Equal(now) {
+						t.Fatalf("an exact reading of %v at %v", read, now)
+					}
+					continue
 				}
-				if !exact {
-					coarse++
+				if dueAt(now).SurelyFresh(bound) {
+					t.Fatalf("after a pause of %v: an entry that is due is surely fresh", pause)
 				}
+				if !dueAt(now.Add(clock.Margin + 1)).SurelyFresh(bound) {
+					t.Fatalf("bound lies more than %v after now, %v", clock.Margin, now)
+				}
+				bounds++
 			}
 		}
-		if coarse == 0 {
+		if bounds == 0 {
 			t.Error("no bound came from the coarse reading")
 		}
 	})
@@ -118,7 +135,7 @@ func TestNothingTicksWhenIdle(t *testing.T) {
 		if n := runtime.NumGoroutine(); n > before {
 			t.Errorf("%d goroutines, %d before", n, before)
 		}
-		if _, exact := s.Bound(); !exact {
+		if s.Bound() != nil {
 			t.Error("a coarse reading after an hour of silence")
 		}
 	})
@@ -132,8 +149,8 @@ func TestBoundConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for range 20_000 {
 				before := time.Now()
-				if at, _ := s.Bound(); at.Before(before) {
-					t.Errorf("bound %v is before %v, when it was asked for", at, before)
+				if bound, now := ask(s); bound != nil && dueAt(before).SurelyFresh(bound) || bound == nil && now.Before(before) {
+					t.Errorf("what was due at %v is surely fresh, or it is %v", before, now)
 					return
 				}
 			}

@@ -3,6 +3,8 @@ package clock
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/memoize-go/memoize/storage"
 )
 
 const (
@@ -34,35 +36,35 @@ type coarse struct {
 // reading is one tick. It is used if somebody has looked at it; only the first one to do so writes
 // to it.
 type reading struct {
-	bound time.Time
+	bound storage.Moment
+	at    time.Time // the same
 	used  atomic.Bool
 }
 
-func (c *coarse) bound() (t time.Time, exact bool) {
+func (c *coarse) bound() *storage.Moment {
 	r := c.current.Load()
 	if r == nil {
-		return c.exact(), true
+		return nil
 	}
 	if !r.used.Load() {
 		r.used.Store(true)
 	}
-	return r.bound, false
+	return &r.bound
 }
 
-// exact reads the clock, and starts the timer when that happens often.
-func (c *coarse) exact() time.Time {
-	now := time.Now()
+// missed notes that the clock has to be read, and starts the timer when that happens often.
+func (c *coarse) missed() {
 	if c.readings.Add(1)%burst != 0 {
-		return now
+		return
 	}
+	now := time.Now()
 	began := c.burstBegan.Swap(now.UnixNano())
 	if elapsed := now.UnixNano() - began; elapsed < 0 || elapsed > int64(Interval) {
-		return now
+		return
 	}
 	if c.current.CompareAndSwap(nil, newReading(now)) {
 		time.AfterFunc(Interval, c.tick)
 	}
-	return now
 }
 
 // tick renews the reading if it was in use, and ends it if it was not.
@@ -82,11 +84,12 @@ func (c *coarse) tick() {
 
 // check ends a reading that cannot be a bound of now.
 func (c *coarse) check(now time.Time) {
-	if r := c.current.Load(); r != nil && (now.After(r.bound) || now.Before(r.bound.Add(-2*Margin))) {
+	if r := c.current.Load(); r != nil && (now.After(r.at) || now.Before(r.at.Add(-2*Margin))) {
 		c.current.CompareAndSwap(r, nil)
 	}
 }
 
 func newReading(now time.Time) *reading {
-	return &reading{bound: now.Add(Margin)}
+	at := now.Add(Margin)
+	return &reading{bound: storage.At(at), at: at}
 }

@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"entrybuilder":               {"storage"},
 	"eviction":                   {"storage"},
 	"eviction/evictiontest":      {"eviction", "storage"},
-	"internal/clock":             {"clockwork"},
+	"internal/clock":             {"clockwork", "storage"},
 	"internal/evidence":          {},
 	"internal/evidence/explore":  {},
 	"internal/evidence/faults":   {},
@@ -44,7 +44,7 @@ var allowed = map[string][]string{
 	"postprocess":                {"go-clone"},
 	"serde":                      {"storage"},
 	"serde/serdetest":            {"serde", "storage", "go-cmp"},
-	"storage":                    {"xsync"},
+	"storage":                    {},
 	"storage/storagetest":        {"storage", "go-cmp"},
 }
 

@@ -142,15 +142,15 @@ var mutants = []mutant{
 	{
 		name:  "exclusive boundary of expiry",
 		file:  "storage/entry.go",
-		old:   `	return !e.expireAfter.IsZero() && !now.Before(e.expireAfter)`,
-		new:   `	return !e.expireAfter.IsZero() && now.After(e.expireAfter)`,
+		old:   `{ return e.span.reached(expireAfter, now) }`,
+		new:   `{ return e.span.reached(expireAfter, now.Add(-1)) }`,
 		finds: []string{model},
 	},
 	{
 		name:  "exclusive boundary of staleness",
 		file:  "storage/entry.go",
-		old:   `	return !e.updateAfter.IsZero() && !now.Before(e.updateAfter)`,
-		new:   `	return !e.updateAfter.IsZero() && now.After(e.updateAfter)`,
+		old:   `{ return e.span.reached(updateAfter, now) }`,
+		new:   `{ return e.span.reached(updateAfter, now.Add(-1)) }`,
 		finds: []string{model},
 	},
 	{

@@ -1,0 +1,170 @@
+package storage
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// The instants of a span.
+const (
+	created = iota
+	updateAfter
+	expireAfter
+	instants
+)
+
+// never is the offset of an instant that does not come.
+const never = math.MaxInt64
+
+// span is the three instants of an entry, in less than half of the memory that three Times take: as
+// offsets, in nanoseconds, from an instant that many entries share. The zero span has zero Times.
+//
+// An offset means the same whichever clocks its two instants were read from, because Sub and Add
+// use the monotonic readings if both have one, and the wall clock otherwise.
+type span struct {
+	from    *origin // nil in the zero span
+	offsets [instants]int64
+}
+
+// origin is what the offsets of a span count from. It is immutable.
+type origin struct {
+	at time.Time
+
+	// The instants themselves, where offsets cannot tell them: because they lie further than 292
+	// years from at, or are of another location, or some have a monotonic reading and some have not.
+	exact *[instants]time.Time
+
+	// For Memory: the entry that stands in the place of the one that has this span.
+	stead any
+}
+
+// Of Times with a monotonic reading and without: the origin that was shared last. It only saves
+// memory: a span that it does not fit gets another one.
+var wallOrigin, monotonicOrigin atomic.Pointer[origin]
+
+func latest(t time.Time) *atomic.Pointer[origin] {
+	if isMonotonic(t) {
+		return &monotonicOrigin
+	}
+	return &wallOrigin
+}
+
+func newSpan(times ...time.Time) span {
+	shared := latest(times[created])
+	o := shared.Load()
+	if o == nil || !o.fits(times[created], 0) {
+		o = &origin{at: times[created]}
+		shared.CompareAndSwap(nil, o)
+	}
+	s := span{from: o}
+	for i, t := range times {
+		switch {
+		case i != created && t.IsZero():
+			s.offsets[i] = never
+		case o.fits(t, 0):
+			s.offsets[i] = int64(t.Sub(o.at))
+		default:
+			return span{
+				from:    &origin{at: o.at, exact: (*[instants]time.Time)(append([]time.Time(nil), times...))},
+				offsets: [instants]int64{math.MinInt64, math.MinInt64, math.MinInt64},
+			}
+		}
+	}
+	return s
+}
+
+// compact makes the span share its origin with others. What it tells of the wall clock may change
+// by a microsecond where there is a monotonic reading: the two clocks are not read at the same time.
+func (s *span) compact() {
+	if s.from == nil || s.from.exact != nil {
+		return
+	}
+	at := s.instant(created)
+	shared := latest(at)
+	o := shared.Load()
+	switch {
+	case o == s.from:
+		return
+	case o == nil || !o.fits(at, time.Microsecond):
+		shared.Store(s.from)
+		return
+	}
+	shift := int64(s.from.at.Sub(o.at))
+	moved := s.offsets
+	for i, offset := range moved {
+		if offset == never {
+			continue
+		}
+		moved[i] = offset + shift
+		if (moved[i] > offset) != (shift > 0) && shift != 0 || moved[i] == never {
+			return // out of range
+		}
+	}
+	s.from, s.offsets = o, moved
+}
+
+func isMonotonic(t time.Time) bool { return t != t.Round(0) }
+
+// fits reports whether t can be told by its offset, with the given tolerance where the wall clock is
+// not what is compared.
+func (o *origin) fits(t time.Time, tolerance time.Duration) bool {
+	d := t.Sub(o.at)
+	if d == never {
+		return false
+	}
+	told := o.at.Add(d)
+	if !told.Equal(t) || told.Location() != t.Location() || isMonotonic(told) != isMonotonic(t) {
+		return false
+	}
+	off := told.Round(0).Sub(t.Round(0))
+	return -tolerance <= off && off <= tolerance
+}
+
+// instant returns one of the instants of a span.
+func (s *span) instant(i int) time.Time {
+	switch {
+	case s.from == nil:
+		return time.Time{}
+	case s.from.exact != nil:
+		return s.from.exact[i]
+	case s.offsets[i] == never:
+		return time.Time{}
+	default:
+		return s.from.at.Add(time.Duration(s.offsets[i]))
+	}
+}
+
+// reached reports whether now is at or after an instant.
+func (s *span) reached(i int, now time.Time) bool {
+	switch {
+	case s.from == nil:
+		return false
+	case s.from.exact != nil:
+		at := s.from.exact[i]
+		return !at.IsZero() && !now.Before(at)
+	default:
+		return s.offsets[i] != never && int64(now.Sub(s.from.at)) >= s.offsets[i]
+	}
+}
+
+// Moment is an instant that is compared with many entries. The zero Moment is not surely before
+// any deadline.
+type Moment struct {
+	from   *origin
+	offset int64
+}
+
+// At returns the moment of t.
+func At(t time.Time) Moment {
+	o := latest(t).Load()
+	if o == nil {
+		return Moment{}
+	}
+	return Moment{from: o, offset: int64(t.Sub(o.at))}
+}
+
+// after reports whether both deadlines surely come after m.
+func (s *span) after(m *Moment) bool {
+	return s.from == m.from && m.offset < s.offsets[updateAfter] && m.offset < s.offsets[expireAfter]
+}

@@ -1,0 +1,78 @@
+package storage
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// A span tells the very instants that it was made of, and compares as they do.
+func TestSpanKeepsItsInstants(t *testing.T) {
+	zones := []*time.Location{time.UTC, time.Local, time.FixedZone("", 3600)}
+	rapid.Check(t, func(t *rapid.T) {
+		anInstant := func(name string) time.Time {
+			switch rapid.IntRange(0, 5).Draw(t, name) {
+			case 0:
+				return time.Time{}
+			case 1: // with a monotonic reading
+				return time.Now().Add(time.Duration(rapid.Int64().Draw(t, "offset")))
+			case 2: // far away
+				return time.Unix(rapid.Int64Range(-1<<45, 1<<45).Draw(t, "seconds"), 0)
+			case 3:
+				return time.Unix(0, rapid.Int64().Draw(t, "nanoseconds")).In(zones[rapid.IntRange(0, 2).Draw(t, "zone")])
+			default:
+				return time.Date(2026, 1, 1, 12, 0, rapid.IntRange(0, 100).Draw(t, "second"), 0, time.UTC)
+			}
+		}
+		times := [instants]time.Time{anInstant("created"), anInstant("update_after"), anInstant("expire_after")}
+		s := newSpan(times[:]...)
+		compact := s
+		compact.compact()
+		for i, want := range times {
+			if got := s.instant(i); got != want {
+				t.Fatalf("instant %d = %v, want %v", i, got, want)
+			}
+			got := compact.instant(i)
+			if off := got.Round(0).Sub(want.Round(0)); !got.Equal(want) || off < -time.Microsecond || off > time.Microsecond {
+				t.Fatalf("compact: instant %d = %v, want %v", i, got, want)
+			}
+			if i == created {
+				continue
+			}
+			for _, now := range []time.Time{want, want.Add(-1), want.Add(1), anInstant("now"), want.Add(math.MaxInt64), time.Now()} {
+				reached := !want.IsZero() && !now.Before(want)
+				if s.reached(i, now) != reached {
+					t.Fatalf("instant %d, %v, is reached at %v: %v, want %v", i, want, now, !reached, reached)
+				}
+				if m := At(now); isMonotonic(want) == isMonotonic(now) && compact.reached(i, now) && compact.after(&m) {
+					t.Fatalf("instant %d, %v, is surely after %v", i, want, now)
+				}
+			}
+		}
+	})
+}
+
+// Entries that a Memory holds count from one instant, though no two clocks are read at the same
+// time: it takes no memory of their own.
+func TestCompactSpansShareTheirOrigin(t *testing.T) {
+	memory := NewMemory[int, int]()
+	now := time.Now()
+	first := memory.Put(0, NewEntry(0, now, now.Add(time.Hour), now.Add(time.Hour)))
+	for key := range 100 {
+		now := time.Now()
+		if entry := memory.Put(key, NewEntry(0, now, now.Add(time.Hour), now.Add(time.Hour))); entry.span.from != first.span.from {
+			t.Fatalf("entry %d counts from %v, the first one from %v", key, entry.span.from.at, first.span.from.at)
+		}
+	}
+}
+
+func TestZeroEntryIsFreshForEver(t *testing.T) {
+	var e Entry[int]
+	now := time.Now()
+	m := At(now)
+	if e.Stale(now) || e.Expired(now) || !e.Fresh(now) || !e.Created().IsZero() || !e.ExpireAfter().IsZero() || e.SurelyFresh(&m) {
+		t.Errorf("the zero entry: stale %v, expired %v, created %v", e.Stale(now), e.Expired(now), e.Created())
+	}
+}

@@ -1,0 +1,286 @@
+package storage
+
+import (
+	"hash/maphash"
+	"iter"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	stripes = 32 // a power of two
+	slots   = 6  // a bucket is one cache line
+
+	// A table grows when it holds more than fillNodes nodes in fillBuckets buckets, on average.
+	fillNodes, fillBuckets = 9, 2
+)
+
+// table is a hash table from keys to nodes. Reads take no lock and write nothing; writes take turns
+// by stripe. An entry lies beside its key, so that a hit looks at two places in memory: the bucket
+// and the node.
+//
+// A table does not grow: another one of twice its size takes its place, and the nodes move there a
+// bucket at a time, with the writes that follow. So no write takes time in proportion to the number
+// of entries, but for the zeroing of the new buckets. Nothing makes it smaller.
+type table[K comparable, V any] struct {
+	buckets []bucket[K, V] // a power of two, not less than stripes
+	seed    maphash.Seed
+	prev    atomic.Pointer[table[K, V]] // what this one takes the place of, until all nodes have moved
+	stripes *[stripes]stripe            // shared with prev
+
+	moving atomic.Int32    // stripes that have nodes in prev
+	moved  [stripes]uint32 // of the buckets in prev; guarded by the stripes
+}
+
+// stripe is the lock of the buckets whose number it divides.
+type stripe struct {
+	mu    sync.Mutex
+	nodes atomic.Int64 // written under mu
+	_     [64 - 16]byte
+}
+
+// bucket holds nodes in no order. It is written under the stripe's lock.
+type bucket[K comparable, V any] struct {
+	tags  atomic.Uint64 // a byte for each slot: 0 if it is free, else some bits of the hash
+	slots [slots]atomic.Pointer[node[K, V]]
+	more  atomic.Pointer[bucket[K, V]] // an overflow bucket
+}
+
+// node is an entry beside its key.
+type node[K comparable, V any] struct {
+	key   K
+	entry Entry[V]
+}
+
+// stored returns the entry that was stored: the node's own, or the one in whose place it stands.
+func (n *node[K, V]) stored() *Entry[V] {
+	if o := n.entry.span.from; o != nil && o.stead != nil {
+		return o.stead.(*Entry[V])
+	}
+	return &n.entry
+}
+
+func newTable[K comparable, V any]() *table[K, V] {
+	return &table[K, V]{
+		buckets: make([]bucket[K, V], stripes),
+		seed:    maphash.MakeSeed(),
+		stripes: new([stripes]stripe),
+	}
+}
+
+func (t *table[K, V]) hash(key K) uint64 { return maphash.Comparable(t.seed, key) }
+
+// The lowest bits of a hash pick the bucket, the highest are the tag.
+func (t *table[K, V]) bucket(hash uint64) *bucket[K, V] {
+	return &t.buckets[hash&uint64(len(t.buckets)-1)]
+}
+
+func tagOf(hash uint64) uint64 { return hash>>57 | 1<<7 }
+
+const everyByte = 0x0101010101010101
+
+// matches returns a word in which the high bit of each byte is set where tags has tag. A byte above
+// a match may be set wrongly.
+func matches(tags, tag uint64) uint64 {
+	x := tags ^ tag*everyByte
+	return (x - everyByte) &^ x & (everyByte << 7)
+}
+
+// find returns the node of key in the bucket or those behind it, and where it is.
+func (b *bucket[K, V]) find(hash uint64, key K) (*node[K, V], *bucket[K, V], int) {
+	for ; b != nil; b = b.more.Load() {
+		for m := matches(b.tags.Load(), tagOf(hash)); m != 0; m &= m - 1 {
+			slot := bits.TrailingZeros64(m) / 8
+			if n := b.slots[slot].Load(); n != nil && n.key == key {
+				return n, b, slot
+			}
+		}
+	}
+	return nil, nil, 0
+}
+
+// add puts a node into a free slot of the bucket or of those behind it.
+func (b *bucket[K, V]) add(hash uint64, n *node[K, V]) {
+	for {
+		tags := b.tags.Load()
+		for slot := range slots {
+			if tags>>(8*slot)&0xff == 0 {
+				b.slots[slot].Store(n)
+				b.tags.Store(tags | tagOf(hash)<<(8*slot))
+				return
+			}
+		}
+		if b.more.Load() == nil {
+			b.more.Store(&bucket[K, V]{})
+		}
+		b = b.more.Load()
+	}
+}
+
+// unlink takes an overflow bucket out of those behind b, if it has become empty. A reader who is in
+// it goes on from there.
+func (b *bucket[K, V]) unlink(empty *bucket[K, V]) {
+	if b == empty || empty.tags.Load() != 0 {
+		return
+	}
+	for ; b.more.Load() != empty; b = b.more.Load() {
+	}
+	b.more.Store(empty.more.Load())
+}
+
+func (b *bucket[K, V]) free(slot int) {
+	b.tags.Store(b.tags.Load() &^ (0xff << (8 * slot)))
+	b.slots[slot].Store(nil)
+}
+
+// locked calls f for the stripe of a hash, under its lock, with the bucket that has all nodes of
+// that hash. It may be repeated if the table is dropped meanwhile.
+func (m *Memory[K, V]) locked(key K, f func(t *table[K, V], st *stripe, b *bucket[K, V], hash uint64)) {
+	for !m.tryLocked(key, f) {
+	}
+}
+
+func (m *Memory[K, V]) tryLocked(key K, f func(t *table[K, V], st *stripe, b *bucket[K, V], hash uint64)) bool {
+	t := m.table.Load()
+	hash := t.hash(key)
+	st := &t.stripes[hash%stripes]
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	own := t.stripes
+	if t = m.table.Load(); t.stripes != own {
+		return false
+	}
+	t.settleLocked(hash)
+	f(t, st, t.bucket(hash), hash)
+	return true
+}
+
+// store puts a node in place of the one with its key, if there is one.
+func (m *Memory[K, V]) store(n *node[K, V]) {
+	m.locked(n.key, func(t *table[K, V], st *stripe, b *bucket[K, V], hash uint64) {
+		if _, at, slot := b.find(hash, n.key); at != nil {
+			at.slots[slot].Store(n)
+			return
+		}
+		b.add(hash, n)
+		if fillBuckets*st.nodes.Add(1) > fillNodes*int64(len(t.buckets)/stripes) {
+			m.grow(t)
+		}
+	})
+}
+
+// remove takes the node of key out, if there is one.
+func (m *Memory[K, V]) remove(key K) {
+	m.locked(key, func(_ *table[K, V], st *stripe, b *bucket[K, V], hash uint64) {
+		if _, at, slot := b.find(hash, key); at != nil {
+			at.free(slot)
+			b.unlink(at)
+			st.nodes.Add(-1)
+		}
+	})
+}
+
+// grow puts a greater table in place of t, if it is full and on its own.
+//
+// A write that is under way in another stripe goes on in t. That is as good: the nodes of that
+// stripe move under its lock.
+func (m *Memory[K, V]) grow(t *table[K, V]) {
+	if t.prev.Load() != nil || fillBuckets*t.len() <= fillNodes*len(t.buckets) {
+		return
+	}
+	next := &table[K, V]{buckets: make([]bucket[K, V], 2*len(t.buckets)), seed: t.seed, stripes: t.stripes}
+	next.prev.Store(t)
+	next.moving.Store(stripes)
+	m.table.CompareAndSwap(t, next)
+}
+
+// settleLocked moves the nodes that have the hash's bucket out of the previous table, and some more
+// of the same stripe: twice as fast as the table can be filled.
+func (t *table[K, V]) settleLocked(hash uint64) {
+	prev := t.prev.Load()
+	if prev == nil {
+		return
+	}
+	t.moveLocked(prev.bucket(hash))
+	moved := &t.moved[hash%stripes]
+	for range 2 {
+		i := int(*moved)*stripes + int(hash%stripes)
+		if i >= len(prev.buckets) {
+			return
+		}
+		t.moveLocked(&prev.buckets[i])
+		*moved++
+		if i+stripes >= len(prev.buckets) && t.moving.Add(-1) == 0 {
+			t.prev.Store(nil)
+		}
+	}
+}
+
+// moveLocked moves nodes here from a bucket of the previous table. For readers they are in both
+// before they leave that one.
+func (t *table[K, V]) moveLocked(from *bucket[K, V]) {
+	for b := from; b != nil; b = b.more.Load() {
+		for slot := range slots {
+			if n := b.slots[slot].Load(); n != nil {
+				hash := t.hash(n.key)
+				t.bucket(hash).add(hash, n)
+				b.free(slot)
+			}
+		}
+	}
+}
+
+// len returns the number of nodes.
+func (t *table[K, V]) len() int {
+	n := int64(0)
+	for i := range t.stripes {
+		n += t.stripes[i].nodes.Load()
+	}
+	return int(n)
+}
+
+// nodes iterates over the nodes. No lock is held while the body of the loop runs. It ends early if
+// they are dropped meanwhile.
+func (m *Memory[K, V]) nodes() iter.Seq[*node[K, V]] {
+	return func(yield func(*node[K, V]) bool) {
+		first := m.table.Load()
+		var found []*node[K, V]
+		for i := range first.buckets {
+			found = m.appendNodes(found[:0], first, i)
+			for _, n := range found {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// appendNodes collects what belongs into a bucket of the first table, wherever it has moved since,
+// so that nothing belongs to two.
+func (m *Memory[K, V]) appendNodes(found []*node[K, V], first *table[K, V], i int) []*node[K, V] {
+	st := &first.stripes[i%stripes]
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	now := m.table.Load()
+	if now.stripes != first.stripes {
+		return found
+	}
+	for _, t := range []*table[K, V]{now.prev.Load(), now} {
+		if t == nil {
+			continue
+		}
+		for ; i < len(t.buckets); i += len(first.buckets) {
+			for b := &t.buckets[i]; b != nil; b = b.more.Load() {
+				for slot := range slots {
+					if n := b.slots[slot].Load(); n != nil {
+						found = append(found, n)
+					}
+				}
+			}
+		}
+		i %= len(first.buckets)
+	}
+	return found
+}

@@ -1,0 +1,210 @@
+package storage
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// A Memory does what a map does, whatever it grows to, and with keys that share buckets and tags.
+func TestTableIsAMap(t *testing.T) {
+	now := time.Now()
+	rapid.Check(t, func(t *rapid.T) {
+		memory, want := NewMemory[string, int](), map[string]int{}
+		keys := rapid.IntRange(1, 2000).Draw(t, "keys")
+		next := 0
+		check := func(t *rapid.T) {
+			if got := memory.Len(); got != len(want) {
+				t.Fatalf("Len = %d, want %d", got, len(want))
+			}
+			listed := map[string]int{}
+			for key, entry := range memory.All() {
+				if _, twice := listed[key]; twice {
+					t.Fatalf("All names %q twice", key)
+				}
+				listed[key] = entry.Value
+			}
+			for i := range keys {
+				key := fmt.Sprint(i)
+				value, ok := want[key]
+				entry := memory.Lookup(key)
+				if (entry != nil) != ok || ok && entry.Value != value {
+					t.Fatalf("Lookup(%q) = %v, want %v, %v", key, entry, value, ok)
+				}
+				if got, ok2 := listed[key]; ok != ok2 || got != value {
+					t.Fatalf("All says %v, %v for %q, want %v, %v", got, ok2, key, value, ok)
+				}
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"put": func(t *rapid.T) {
+				from, n := rapid.IntRange(0, keys-1).Draw(t, "from"), rapid.IntRange(1, 500).Draw(t, "n")
+				for i := from; i < min(from+n, keys); i++ {
+					next++
+					want[fmt.Sprint(i)] = next
+					entry := NewEntry(next, now, now, now)
+					if i%3 == 0 {
+						_ = memory.Offer(t.Context(), fmt.Sprint(i), entry)
+					} else {
+						memory.Put(fmt.Sprint(i), entry)
+					}
+				}
+			},
+			"remove": func(t *rapid.T) {
+				from, n := rapid.IntRange(0, keys-1).Draw(t, "from"), rapid.IntRange(1, 500).Draw(t, "n")
+				for i := from; i < min(from+n, keys); i++ {
+					delete(want, fmt.Sprint(i))
+					_ = memory.Release(t.Context(), fmt.Sprint(i))
+				}
+			},
+			"clear": func(t *rapid.T) {
+				if rapid.IntRange(0, 4).Draw(t, "really") == 0 {
+					clear(want)
+					_ = memory.Clear(t.Context())
+				}
+			},
+			"": check,
+		})
+	})
+}
+
+// While the table grows, readers find every key that has been stored, with a value not older than
+// what had been stored before they looked, and never the value of another key.
+func TestTableReadersMissNothingWhileItGrows(t *testing.T) {
+	const keys = 20000
+	now := time.Now()
+	for range 5 {
+		memory := NewMemory[int, int]()
+		var stored atomic.Int64 // keys below it are there
+		var wg sync.WaitGroup
+		for reader := range 2 {
+			wg.Go(func() {
+				for at := reader; ; at += 7919 {
+					n := int(stored.Load())
+					if n == keys {
+						return
+					}
+					if n == 0 {
+						continue
+					}
+					key := at % n
+					entry := memory.Lookup(key)
+					if entry == nil || entry.Value%keys != key {
+						t.Errorf("of %d keys, %d has %v", n, key, entry)
+						return
+					}
+				}
+			})
+		}
+		for key := range keys {
+			memory.Put(key, NewEntry(key, now, now, now))
+			stored.Store(int64(key + 1))
+			memory.Put(key/2, NewEntry(key/2+keys, now, now, now))
+		}
+		wg.Wait()
+		if got := memory.Len(); got != keys {
+			t.Fatalf("Len = %d, want %d", got, keys)
+		}
+	}
+}
+
+// All names every key that stays exactly once, though the table grows meanwhile.
+func TestTableIsListedWhileItGrows(t *testing.T) {
+	const keys = 3000
+	now := time.Now()
+	memory := NewMemory[int, int]()
+	for key := range keys {
+		memory.Put(key, NewEntry(key, now, now, now))
+	}
+	seen := map[int]int{}
+	next := keys
+	for key := range memory.All() {
+		seen[key]++
+		for range 3 {
+			memory.Put(next, NewEntry(next, now, now, now))
+			next++
+		}
+	}
+	for key := range keys {
+		if seen[key] != 1 {
+			t.Fatalf("%d was listed %d times", key, seen[key])
+		}
+	}
+	for key, n := range seen {
+		if n != 1 {
+			t.Fatalf("%d was listed %d times", key, n)
+		}
+	}
+}
+
+// A table that is emptied is not smaller, but what was in it can be collected, and it fills again.
+func TestTableReusesItsSlots(t *testing.T) {
+	now := time.Now()
+	memory := NewMemory[int, int]()
+	for round := range 50 {
+		for key := range 1000 {
+			memory.Put(round*1000+key, NewEntry(key, now, now, now))
+		}
+		for key := range 1000 {
+			_ = memory.Release(t.Context(), round*1000+key)
+		}
+	}
+	table := memory.table.Load()
+	if got, most := len(table.buckets), 1024; got > most {
+		t.Errorf("%d buckets for 1000 keys at a time, want %d at most", got, most)
+	}
+	for i := range table.buckets {
+		if table.buckets[i].more.Load() != nil {
+			t.Fatal("an overflow bucket is left")
+		}
+		for slot := range slots {
+			if table.buckets[i].slots[slot].Load() != nil {
+				t.Fatal("a node is left")
+			}
+		}
+	}
+}
+
+// A reader who has looked into a table before it was replaced looks again.
+func TestTableReaderFollowsAMovedNode(t *testing.T) {
+	now := time.Now()
+	memory := NewMemory[int, int]()
+	for key := range 100 {
+		memory.Put(key, NewEntry(key, now, now, now))
+	}
+	old := memory.table.Load()
+	for key := 100; memory.table.Load() == old || memory.table.Load().prev.Load() != nil; key++ {
+		memory.Put(key, NewEntry(key, now, now, now))
+	}
+	for i := range old.buckets {
+		for slot := range slots {
+			if old.buckets[i].slots[slot].Load() != nil {
+				t.Fatal("a node has stayed behind in the old table")
+			}
+		}
+	}
+	for key := range 100 {
+		if entry := memory.Lookup(key); entry == nil || entry.Value != key {
+			t.Fatalf("Lookup(%d) = %v", key, entry)
+		}
+	}
+}
+
+func TestMatches(t *testing.T) {
+	tags := uint64(0x81_00_ff_80_81_00) // slots 0 to 5, the first on the right
+	for tag, want := range map[uint64][]int{0x81: {1, 5}, 0x80: {2}, 0xff: {3}, 0x82: nil} {
+		got := matches(tags, tag)
+		for _, slot := range want {
+			if got>>(8*slot)&0x80 == 0 {
+				t.Errorf("tag %#x in %#x: slot %d does not match", tag, tags, slot)
+			}
+		}
+		if want == nil && got != 0 {
+			t.Errorf("tag %#x in %#x: matches %#x", tag, tags, got)
+		}
+	}
+}
