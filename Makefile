@@ -7,7 +7,9 @@ FUZZTIME    ?= 10s
 SOAKTIME    ?= 5m
 RACE        := $(if $(shell $(GO) env CC | xargs -r -n1 sh -c 'command -v $$0' 2>/dev/null),-race)
 BENCH       ?= .
-COUNT       ?= 6
+BENCHTIME   ?= 20ms
+COUNT       ?= 1
+ROUNDS      ?= 6
 MODULES     := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 MODULES     := $(patsubst go.mod,.,$(MODULES))
 
@@ -59,9 +61,30 @@ examples: ## Run every example and check what it prints
 cross: ## Build and vet everything for a 32-bit machine
 	@set -e; for m in $(MODULES); do echo "== $$m"; (cd $$m && GOARCH=386 CGO_ENABLED=0 $(GO) vet ./...); done
 
+# What takes long and is not needed to see whether something has become slower.
+LONG := Hit/.*/entries=1000000|Memory/lib=memoize-|Ratio/workload=(zipf1|scan|loop|shift)|Ratio/.*/capacity=(5000|10000)
+
 .PHONY: bench
-bench: ## Run the benchmarks; BENCH selects, COUNT repeats
-	@set -e; for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...); done
+bench: ## Run the benchmarks in a short form; BENCH selects, COUNT repeats
+	@set -e; for m in $(MODULES); do echo "== $$m"; \
+		(cd $$m && $(GO) test -run '^$$' -bench '$(BENCH)' -skip '$(LONG)' -benchtime $(BENCHTIME) -benchmem -count $(COUNT) -timeout 0 ./...); \
+	done
+
+# Each group has its number of operations, and the most rounds it is worth: some hardly vary.
+GROUPS_COMPARED := Hit:2000000x:$(ROUNDS) Writes:2000000x:$(ROUNDS) Miss:500000x:$(ROUNDS) Stampede:30x:$(ROUNDS) \
+	RefreshLatency:5000000x:$(ROUNDS) Churn:2000000x:$(ROUNDS) Memory:1x:3 Ratio:1x:1
+
+.PHONY: compare
+compare: ## Compare with other libraries in ROUNDS rounds, for the tables and plots of docs/performance.md; takes hours
+	@set -e; cd internal/benchmarks; $(GO) test -c -o compare.test .; : > compare.out; \
+	for round in $$(seq $(ROUNDS)); do for group in $(GROUPS_COMPARED); do \
+		IFS=: read -r name benchtime most <<< "$$group"; \
+		if [ $$round -le $$most ]; then \
+			echo "== $$name, round $$round of $$((most < $(ROUNDS) ? most : $(ROUNDS)))"; \
+			./compare.test -test.run '^$$' -test.bench "^Benchmark$$name\$$" -test.benchtime $$benchtime -test.timeout 0 | tee -a compare.out; \
+		fi; \
+	done; done; \
+	$(GO) run ./report -in compare.out -doc ../../docs/performance.md -plots ../../docs/performance
 
 .PHONY: cover
 cover: ## Measure test coverage over all packages, in coverage.html

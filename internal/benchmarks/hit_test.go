@@ -3,86 +3,77 @@ package benchmarks
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
 
-	"github.com/puzpuzpuz/xsync/v4"
-
-	"github.com/memoize-go/memoize/cache"
+	"github.com/memoize-go/memoize/internal/benchmarks/libraries"
 )
 
-const entries = 4096
-
-// BenchmarkHit measures a fresh hit: the cache with its default parts, beside a bare lookup in the maps it could stand on. Keys are drawn
-// by Zipf's law with exponent 1.1.
+// BenchmarkHit measures a fresh hit, for all libraries and for the bare maps they could stand on. Every cache has room for twice its
+// entries, so that none evicts, not even one that is divided into parts that do not fill evenly.
 func BenchmarkHit(b *testing.B) {
-	hits(b, "string", func(i uint64) string { return fmt.Sprintf("key-%012d", i) })
-	hits(b, "uint64", func(i uint64) uint64 { return i })
+	hits(b, "string16", string16, libraries.All[string](), libraries.All[string]())
+	hits(b, "uint64", number, libraries.All[uint64](), libraries.All[uint64]())
+	// These take long with many entries.
+	some := []string{"memoize", "otter", "otter-coarse", "xsync.Map"}
+	hits(b, "string64", string64, libraries.All[string](), named[string](some...))
+	hits(b, "struct", structured, libraries.All[structKey](), named[structKey](some...))
 }
 
-func hits[K comparable](b *testing.B, name string, key func(uint64) K) {
-	trace := make([]K, 1<<16)
-	zipf := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.1, 1, entries-1)
-	for i := range trace {
-		trace[i] = key(zipf.Uint64())
-	}
-	c, err := cache.New(func(context.Context, K) (uint64, error) { return 1, nil })
-	if err != nil {
-		b.Fatal(err)
-	}
-	withStats, err := cache.New(func(context.Context, K) (uint64, error) { return 1, nil }, cache.WithStats())
-	if err != nil {
-		b.Fatal(err)
-	}
-	bare := xsync.NewMap[K, *uint64]()
-	var standard sync.Map
-	ctx := context.Background()
-	for i := range uint64(entries) {
-		v := i
-		bare.Store(key(i), &v)
-		standard.Store(key(i), &v)
-		for _, c := range []*cache.Cache[K, uint64]{c, withStats} {
-			if _, err := c.Get(ctx, key(i)); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	for _, bench := range []struct {
-		name string
-		get  func(K) bool
-	}{
-		{"memoize", func(k K) bool { _, err := c.Get(ctx, k); return err == nil }},
-		{"memoize-stats", func(k K) bool { _, err := withStats.Get(ctx, k); return err == nil }},
-		{"xsync.Map", func(k K) bool { _, ok := bare.Load(k); return ok }},
-		{"sync.Map", func(k K) bool { _, ok := standard.Load(k); return ok }},
-	} {
-		for _, goroutines := range []int{1, 8} {
-			b.Run(fmt.Sprintf("keys=%s/goroutines=%d/%s", name, goroutines, bench.name), func(b *testing.B) {
-				b.ReportAllocs()
-				run(b, goroutines, func(i int) {
-					if !bench.get(trace[i&(len(trace)-1)]) {
-						b.Error("miss")
-					}
-				})
+func hits[K comparable](b *testing.B, name string, key func(uint64) K, withFew, withMany []libraries.Library[K]) {
+	for _, size := range []struct {
+		entries   int
+		libraries []libraries.Library[K]
+	}{{few, withFew}, {many, withMany}} {
+		w := newWorking(key, size.entries)
+		for _, lib := range size.libraries {
+			w.measure(b, lib, nil, func(goroutines int) string {
+				return fmt.Sprintf("keys=%s/entries=%d/goroutines=%d/lib=%s", name, size.entries, goroutines, lib.Name)
 			})
 		}
 	}
-	if got := c.Stats().LoadsSucceeded; got != entries {
-		b.Errorf("%d loads for %d entries: not every call was a hit", got, entries)
-	}
 }
 
-// run shares b.N operations among goroutines, each with its own place in the trace.
-func run(b *testing.B, goroutines int, op func(i int)) {
-	var wg sync.WaitGroup
-	b.ResetTimer()
-	for g := range goroutines {
-		wg.Go(func() {
-			for i := range b.N / goroutines {
-				op(i + g*7919)
+// working is a set of keys and a trace of them. It is made when the first benchmark that is not filtered out needs it.
+type working[K comparable] func() (keys, trace []K)
+
+func newWorking[K comparable](key func(uint64) K, entries int) working[K] {
+	return sync.OnceValues(func() ([]K, []K) {
+		keys := makeKeys(key, 0, entries)
+		return keys, makeTrace(keys)
+	})
+}
+
+// measure runs one library with a growing number of goroutines on one cache. Operations for which writes says so are a Set, all
+// others a Get that is a hit.
+func (w working[K]) measure(b *testing.B, lib libraries.Library[K], writes func(i int) bool, name func(goroutines int) string) {
+	var s subject[K]
+	defer s.close()
+	for _, goroutines := range []int{1, 2, 8} {
+		b.Run(name(goroutines), func(b *testing.B) {
+			keys, trace := w()
+			if s.Cache == nil {
+				s = open(b, lib, 2*len(keys), neverStale, neverExpired)
+				s.fill(b, keys)
 			}
+			b.ReportAllocs()
+			c, ctx, before := s.Cache, context.Background(), s.loads.Load()
+			op := func(i int) {
+				if _, err := c.Get(ctx, trace[i&(len(trace)-1)]); err != nil {
+					b.Error(err)
+				}
+			}
+			if get := op; writes != nil {
+				op = func(i int) {
+					if writes(i) {
+						c.Set(trace[i&(len(trace)-1)], 1)
+					} else {
+						get(i)
+					}
+				}
+			}
+			run(b, goroutines, op)
+			reportMisses(b, lib, s.loads.Load()-before)
 		})
 	}
-	wg.Wait()
 }

@@ -1,0 +1,49 @@
+package benchmarks
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/memoize-go/memoize/internal/benchmarks/libraries"
+)
+
+// BenchmarkMiss measures a miss in a full cache: a look, an instant load, a write and an eviction. A key comes back only after 1<<20
+// others. A library may work off its writes later, or drop them.
+func BenchmarkMiss(b *testing.B) {
+	const ring = 1 << 20
+	misses := sync.OnceValue(func() []string { return makeKeys(string16, 0, ring) })
+	for _, lib := range libraries.All[string]() {
+		if !lib.Bounded {
+			continue
+		}
+		var s subject[string]
+		var next int // Where in the ring the next round begins: not with keys that are stored.
+		for _, goroutines := range []int{1, 2, 8} {
+			b.Run(fmt.Sprintf("goroutines=%d/lib=%s", goroutines, lib.Name), func(b *testing.B) {
+				keys := misses()
+				if s.Cache == nil {
+					s = open(b, lib, few, neverStale, neverExpired)
+					s.fill(b, makeKeys(string16, ring, few))
+				}
+				b.ReportAllocs()
+				c, ctx, before := s.Cache, context.Background(), s.loads.Load()
+				// The goroutines take turns in the ring. As its length is a multiple of their number, none meets the keys of another one.
+				first := next
+				next = (first + b.N) % ring
+				share(b, goroutines, func(g, n int) {
+					for i := range n {
+						if _, err := c.Get(ctx, keys[(first+i*goroutines+g)&(ring-1)]); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+				if hits := int64(b.N) - (s.loads.Load() - before); hits > 0 {
+					b.ReportMetric(float64(hits)/float64(b.N), "hit/op")
+				}
+			})
+		}
+		s.close()
+	}
+}
