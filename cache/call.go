@@ -24,7 +24,7 @@ const (
 // if there is one, gets the error once op has returned.
 func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], limit time.Duration, giveUp <-chan struct{}, op func(context.Context) error, late func(error)) (err error, givenUp bool) {
 	ctx := newCallContext(caller, s.clock.Now(), limit)
-	defer ctx.end(nil)
+	defer ctx.Cancel(nil)
 
 	var state atomic.Int32
 	done := make(chan error, 1)
@@ -68,7 +68,7 @@ func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], lim
 		e.group.Returned()
 		return <-done, false
 	}
-	ctx.end(reason)
+	ctx.Cancel(reason)
 	return reason, true
 }
 

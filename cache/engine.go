@@ -58,7 +58,7 @@ func holdsInterface(t reflect.Type) bool {
 
 // checkKey refuses keys that no map can find again.
 func (e *engine[A, K, V]) checkKey(key K) error {
-	if e.unsure && !reflect.ValueOf(&key).Elem().Comparable() {
+	if e.unsure && !isComparable(key) {
 		return fmt.Errorf("cache: key of type %T cannot be compared: %w", key, keys.ErrUnencodable)
 	}
 	if key != key { //nolint:staticcheck // NaN
@@ -66,6 +66,9 @@ func (e *engine[A, K, V]) checkKey(key K) error {
 	}
 	return nil
 }
+
+// isComparable allocates, because it has to look at the key by its address.
+func isComparable[K comparable](key K) bool { return reflect.ValueOf(&key).Elem().Comparable() }
 
 // begin is how all calls but Get start.
 func (e *engine[A, K, V]) begin(args A) (s *settings[A, K, V], key K, err error) {
@@ -180,7 +183,10 @@ func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], ar
 	}
 	for {
 		version := e.group.Version(key)
-		floor := e.group.Floor(key, s.clock.Now())
+		var floor time.Time
+		if e.group.Fenced() {
+			floor = e.group.Floor(key, s.clock.Now())
+		}
 		entry := e.lookup(s, key)
 		now := s.clock.Now()
 		if usable(entry, floor, now) {

@@ -27,9 +27,9 @@ type job[A any, K comparable, V any] struct {
 
 // attempt is how far a flight has come.
 type attempt[K comparable, V any] struct {
-	began time.Time         // the load
-	end   func(cause error) // the load's ctx
-	timer clockwork.Timer   // nil: none, or no limit
+	began time.Time       // the load
+	ctx   *callContext    // of the load
+	timer clockwork.Timer // nil: none, or no limit
 
 	loading  bool // the load function has been called, and is not yet counted as ended
 	returned bool // it has returned, with what follows
@@ -47,7 +47,7 @@ func (a *attempt[K, V]) stop() {
 	if a.timer != nil {
 		a.timer.Stop()
 	}
-	a.end(nil)
+	a.ctx.Cancel(nil)
 }
 
 // fly runs a flight from its load to its last write, on a goroutine that is its own. Foreign code
@@ -73,16 +73,17 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	a.began = s.clock.Now()
 	ctx := newCallContext(f.Job.ctx, a.began, s.timeout)
 	ctx.flight, ctx.alone = f, f.Job.background
-	a.end = ctx.end
+	a.ctx = ctx
 	defer a.stop()
-	created, ok := e.group.Start(f, a.began, ctx.end)
+	created, ok := e.group.Start(f, a.began, ctx)
 	if !ok {
 		a.landed = true
 		return
 	}
-	limit, late := s.timeLimit(f.Job.began, a.began)
-	a.timer = afterFunc(s.clock, limit, func() { e.overdue(f, a.began, ctx.end, late) })
-	e.report(s, Event{Kind: LoadStarted, Key: f.Key})
+	a.timer = e.limit(f, ctx, a.began)
+	if s.observer != nil {
+		e.report(s, Event{Kind: LoadStarted, Key: f.Key})
+	}
 	if ctx.Err() != nil { // it has taken the observer all the time there was
 		a.landed = true
 		return
@@ -103,6 +104,13 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	}()
 	a.value, a.err = e.loader(ctx, f.Job.args)
 	a.returned = true
+}
+
+// limit sets the timer that ends a flight whose load, begun now, takes too long.
+func (e *engine[A, K, V]) limit(f *flight.Flight[K, V, job[A, K, V]], ctx *callContext, now time.Time) clockwork.Timer {
+	s := f.Job.settings
+	limit, late := s.timeLimit(f.Job.began, now)
+	return afterFunc(s.clock, limit, func() { e.overdue(f, now, ctx, late) })
 }
 
 // timeLimit returns how long a load that begins now may take, and the error of one that takes
@@ -144,17 +152,22 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 		// It takes no time, and whoever has got the value finds it in the cache.
 		e.write(f, a)
 	}
-	event := Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(a.began), Err: r.Err}
-	if r.Err != nil {
-		event.Kind = failureKind(f)
+	switch {
+	case r.Err != nil:
+		e.report(s, Event{Kind: failureKind(f), Key: f.Key, Duration: now.Sub(a.began), Err: r.Err})
+	case s.observer != nil:
+		e.report(s, Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(a.began)})
 	}
-	e.report(s, event)
 }
 
 // claim settles the result of a flight that has ended its load, and counts it. If it reports true,
 // the result has to be published.
 func (e *engine[A, K, V]) claim(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], r flight.Result[V], now time.Time) (stands bool) {
-	stands, turn, next := e.group.Claim(f, r, now)
+	s := f.Job.settings
+	stands, turn, next := e.group.Claim(f, r, now, func(entry *storage.Entry[V]) bool {
+		a.evicts = e.putInPlace(s, f.Key, entry)
+		return a.evicts
+	})
 	a.landed, a.turn, a.written.Entry = true, turn, r.Entry
 	e.start(next)
 	if a.loading {
@@ -221,7 +234,7 @@ func (e *engine[A, K, V]) holds(f *flight.Flight[K, V, job[A, K, V]]) bool {
 }
 
 // overdue ends a flight whose load has not finished in time.
-func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]], began time.Time, cancel context.CancelCauseFunc, late error) {
+func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]], began time.Time, ctx *callContext, late error) {
 	e.group.Extend() // the load may end before its callers have been answered here
 	defer e.group.End()
 	s := f.Job.settings
@@ -230,13 +243,13 @@ func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]], began ti
 	if e.holds(f) {
 		r.Backoff = s.refreshBackoff
 	}
-	stands, _, next := e.group.Claim(f, r, now)
+	stands, _, next := e.group.Claim(f, r, now, nil)
 	e.start(next)
 	if !stands {
 		return
 	}
 	defer f.Publish()
-	cancel(late)
+	ctx.Cancel(late)
 	e.report(s, Event{Kind: failureKind(f), Key: f.Key, Duration: now.Sub(began), Err: r.Err})
 }
 
@@ -251,9 +264,12 @@ func callFailure(key any, late error) error {
 // write tells storage and strategy of what a flight has loaded, when it is its turn and nothing
 // newer has superseded it. It does nothing if there is nothing to write.
 func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
-	if a.turn == nil {
-		return
+	if a.turn != nil {
+		e.writeInTurn(f, a)
 	}
+}
+
+func (e *engine[A, K, V]) writeInTurn(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	var n notes
 	defer func() { n.emit() }()
 	defer e.endWrite(f, a)

@@ -174,13 +174,58 @@ func (e *engine[A, K, V]) evict() {
 			return
 		}
 		hook.At("named")
+		when := e.named.Add(1)
+		if e.releaseInPlace(s, victim) {
+			continue
+		}
 		var n notes
-		ok = e.release(s, victim, e.named.Add(1), &n)
+		ok = e.release(s, victim, when, &n)
 		n.emit()
 		if !ok {
 			return
 		}
 	}
+}
+
+// putInPlace stores an entry and tells the strategy, for a caller who is called by the group for
+// that. It reports false, and does nothing, if that is not ours alone to do, or has been replaced.
+func (e *engine[A, K, V]) putInPlace(began *settings[A, K, V], key K, entry *storage.Entry[V]) (done bool) {
+	s := e.settings.Load()
+	if !s.inline() || s.store.generation != began.store.generation {
+		return false
+	}
+	s.strategy.MarkWritten(key, s.store.memory.Put(key, entry).Mark())
+	return true
+}
+
+// releaseInPlace is release where storage and strategy are ours, unless the victim is being written.
+func (e *engine[A, K, V]) releaseInPlace(named *settings[A, K, V], victim K) (done bool) {
+	if !named.inline() {
+		return false
+	}
+	removed := false
+	done = e.group.InPlace(victim, func() (flight.Change, bool) {
+		s := e.settings.Load()
+		switch {
+		case !s.inline():
+			return flight.Unchanged, false
+		case s.store.generation != named.store.generation || s.strategy.generation != named.strategy.generation:
+			return flight.Unchanged, true // the books it was named from have been replaced
+		case s.store.memory.Lookup(victim) == nil:
+			return flight.Unchanged, true // removed since it was named
+		}
+		s.store.memory.Release(context.Background(), victim)
+		s.strategy.MarkReleased(victim)
+		removed = true
+		return flight.Removed, true
+	})
+	if removed {
+		e.counters.evictions.Add(1)
+		if named.observer != nil {
+			e.report(named, Event{Kind: Evicted, Key: victim})
+		}
+	}
+	return done
 }
 
 // release takes a victim out of the storage when its turn has come. It reports false if the victim
@@ -260,6 +305,34 @@ func (e *engine[A, K, V]) set(ctx context.Context, args A, value V) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if done, err := e.setInPlace(s, key, value); done || err != nil {
+		return err
+	}
+	return e.setInTurn(ctx, s, key, value)
+}
+
+// setInPlace is Set where everything is ours, for a key that nothing else is going on for.
+func (e *engine[A, K, V]) setInPlace(s *settings[A, K, V], key K, value V) (done bool, err error) {
+	if !s.inline() || !s.stockBuilder {
+		return false, nil
+	}
+	now := s.clock.Now()
+	entry := s.builder.Build(now, key, value)
+	if entry.Expired(now) {
+		return false, nil
+	}
+	done, err = e.group.SetInPlace(key, now, func() bool { return e.putInPlace(s, key, entry) })
+	if err != nil {
+		return false, callError(key, err)
+	}
+	if done {
+		defer e.group.End()
+		e.evict()
+	}
+	return done, nil
+}
+
+func (e *engine[A, K, V]) setInTurn(ctx context.Context, s *settings[A, K, V], key K, value V) error {
 	entry, turn, next, err := e.enterSet(s, key, value)
 	if err != nil {
 		return err

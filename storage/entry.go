@@ -23,7 +23,17 @@ type Entry[V any] struct {
 // NewEntry returns an entry for value. Created is the instant before its load began; a zero
 // updateAfter means that it is never refreshed, a zero expireAfter that it never expires.
 func NewEntry[V any](value V, created, updateAfter, expireAfter time.Time) *Entry[V] {
-	return &Entry[V]{Value: value, span: newSpan(created, updateAfter, expireAfter)}
+	span, own := newSpan(created, updateAfter, expireAfter)
+	if span.from != nil {
+		return &Entry[V]{Value: value, span: span}
+	}
+	e := &struct {
+		Entry[V]
+		origin origin
+	}{origin: own}
+	e.Value, e.span = value, span
+	e.span.from = &e.origin
+	return &e.Entry
 }
 
 // Created returns the instant from which the entry's age counts.

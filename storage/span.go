@@ -50,28 +50,31 @@ func latest(t time.Time) *atomic.Pointer[origin] {
 	return &wallOrigin
 }
 
-func newSpan(times ...time.Time) span {
-	shared := latest(times[created])
-	o := shared.Load()
-	if o == nil || !o.fits(times[created], 0) {
-		o = &origin{at: times[created]}
-		shared.CompareAndSwap(nil, o)
+// newSpan returns a span of three instants, and the origin that the caller has to give it if it has
+// none that it could share.
+func newSpan(c, update, expire time.Time) (s span, own origin) {
+	shared := latest(c)
+	s.from = shared.Load()
+	if s.from == nil || !s.from.fits(c) {
+		s.from = nil
+		own.at = c
+	} else {
+		own.at = s.from.at
 	}
-	s := span{from: o}
-	for i, t := range times {
+	s.offsets[created] = int64(c.Sub(own.at))
+	for i, t := range [...]time.Time{updateAfter: update, expireAfter: expire} {
 		switch {
-		case i != created && t.IsZero():
+		case i == created:
+		case t.IsZero():
 			s.offsets[i] = never
-		case o.fits(t, 0):
-			s.offsets[i] = int64(t.Sub(o.at))
+		case own.fits(t):
+			s.offsets[i] = int64(t.Sub(own.at))
 		default:
-			return span{
-				from:    &origin{at: o.at, exact: (*[instants]time.Time)(append([]time.Time(nil), times...))},
-				offsets: [instants]int64{math.MinInt64, math.MinInt64, math.MinInt64},
-			}
+			own.exact = &[instants]time.Time{c, update, expire}
+			return span{offsets: [instants]int64{math.MinInt64, math.MinInt64, math.MinInt64}}, own
 		}
 	}
-	return s
+	return s, own
 }
 
 // compact makes the span share its origin with others. What it tells of the wall clock may change
@@ -86,7 +89,8 @@ func (s *span) compact() {
 	switch {
 	case o == s.from:
 		return
-	case o == nil || !o.fits(at, time.Microsecond):
+	case o == nil || !o.nearly(at):
+		s.from = &origin{at: s.from.at} // without what the other one may be part of
 		shared.Store(s.from)
 		return
 	}
@@ -106,19 +110,20 @@ func (s *span) compact() {
 
 func isMonotonic(t time.Time) bool { return t != t.Round(0) }
 
-// fits reports whether t can be told by its offset, with the given tolerance where the wall clock is
-// not what is compared.
-func (o *origin) fits(t time.Time, tolerance time.Duration) bool {
+// fits reports whether an offset tells all that there is to t.
+func (o *origin) fits(t time.Time) bool {
 	d := t.Sub(o.at)
-	if d == never {
-		return false
-	}
+	return d != never && o.at.Add(d) == t
+}
+
+// nearly reports whether an offset tells t to the nanosecond by the clock that is compared, and to
+// the microsecond by the other one, if there is a monotonic reading.
+func (o *origin) nearly(t time.Time) bool {
+	d := t.Sub(o.at)
 	told := o.at.Add(d)
-	if !told.Equal(t) || told.Location() != t.Location() || isMonotonic(told) != isMonotonic(t) {
-		return false
-	}
 	off := told.Round(0).Sub(t.Round(0))
-	return -tolerance <= off && off <= tolerance
+	return d != never && told.Equal(t) && told.Location() == t.Location() && isMonotonic(told) == isMonotonic(t) &&
+		-time.Microsecond <= off && off <= time.Microsecond
 }
 
 // instant returns one of the instants of a span.

@@ -27,7 +27,7 @@ func TestSpanKeepsItsInstants(t *testing.T) {
 			}
 		}
 		times := [instants]time.Time{anInstant("created"), anInstant("update_after"), anInstant("expire_after")}
-		s := newSpan(times[:]...)
+		s := NewEntry(0, times[0], times[1], times[2]).span
 		compact := s
 		compact.compact()
 		for i, want := range times {

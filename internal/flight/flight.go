@@ -1,7 +1,6 @@
 package flight
 
 import (
-	"context"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -28,8 +27,11 @@ type Flight[K comparable, V, J any] struct {
 	started bool
 	created time.Time // what counts as the beginning of the load
 	claimed bool      // the result stands
-	cancel  context.CancelCauseFunc
+	cancel  Canceler
 }
+
+// Canceler ends what a load function was given.
+type Canceler interface{ Cancel(cause error) }
 
 // Done is closed when the result is there.
 func (f *Flight[K, V, J]) Done() <-chan struct{} { return f.done }

@@ -43,7 +43,8 @@ type shard[K comparable, V, J any] struct {
 
 	mu      sync.Mutex
 	slots   map[K]*slot[K, V, J]
-	sweepAt int // slots
+	spare   *slot[K, V, J] // an empty one to be used again, or nil
+	sweepAt int            // slots
 	fence   fence
 	stamp   time.Time     // the latest instant that was given to a load or a Set
 	writing int           // turns that have begun and not ended
@@ -72,7 +73,11 @@ func (g *Group[K, V, J]) shard(key K) *shard[K, V, J] {
 func (sh *shard[K, V, J]) slotLocked(key K) *slot[K, V, J] {
 	s := sh.slots[key]
 	if s == nil {
-		s = &slot[K, V, J]{key: key}
+		if s = sh.spare; s == nil {
+			s = &slot[K, V, J]{}
+		}
+		sh.spare = nil
+		s.key = key
 		sh.slots[key] = s
 	}
 	return s
@@ -82,6 +87,8 @@ func (sh *shard[K, V, J]) slotLocked(key K) *slot[K, V, J] {
 func (sh *shard[K, V, J]) tidyLocked(s *slot[K, V, J]) {
 	if s.isEmpty() {
 		delete(sh.slots, s.key)
+		*s = slot[K, V, J]{}
+		sh.spare = s
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 func land(t *testing.T, g *group, f *Flight[int, string, string], value string, created, now time.Time) {
 	t.Helper()
 	entry := entryOf(value, created)
-	stands, turn, next := g.Claim(f, Result[string]{Value: value, Entry: entry, Write: true}, now)
+	stands, turn, next := g.Claim(f, Result[string]{Value: value, Entry: entry, Write: true}, now, nil)
 	if !stands || turn == nil || next != nil {
 		t.Fatalf("Claim = %v, %v, %v, want a turn", stands, turn, next)
 	}
@@ -38,7 +38,7 @@ func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 		t.Errorf("the second Join = %+v, want to share the flight", out)
 	}
 	entry := entryOf("v", start)
-	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start)
+	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start, nil)
 	f.Publish()
 	if out := join(g, 1, start); out.Entry != entry { // neither stored nor gone yet
 		t.Errorf("Join during the write = %+v, want the entry", out)
@@ -58,8 +58,8 @@ func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 func TestOnlyOneClaimStands(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
-	first, _, _ := g.Claim(f, Result[string]{Err: errors.New("timeout")}, start)
-	second, turn, next := g.Claim(f, Result[string]{Value: "late", Entry: entryOf("late", start), Write: true}, start)
+	first, _, _ := g.Claim(f, Result[string]{Err: errors.New("timeout")}, start, nil)
+	second, turn, next := g.Claim(f, Result[string]{Value: "late", Entry: entryOf("late", start), Write: true}, start, nil)
 	if !first || second || turn != nil || next != nil {
 		t.Errorf("Claims = %v and %v, %v, %v, want the first alone", first, second, turn, next)
 	}
@@ -78,7 +78,7 @@ func TestDetachedFlightWritesNothingAndLeavesItsSuccessorAlone(t *testing.T) {
 		t.Fatalf("Invalidate = %v, %v", next, err)
 	}
 	successor := lead(t, g, 1, at(1))
-	stands, turn, _ := g.Claim(old, Result[string]{Value: "old", Entry: entryOf("old", start), Write: true}, at(2))
+	stands, turn, _ := g.Claim(old, Result[string]{Value: "old", Entry: entryOf("old", start), Write: true}, at(2), nil)
 	if !stands || turn != nil {
 		t.Errorf("Claim of the detached flight = %v, %v, want it to stand without a write", stands, turn)
 	}
@@ -97,7 +97,7 @@ func TestFlightThatLosesItsKeyBeforeTheWrite(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
 	blocker := g.Enqueue(1, 0)
-	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entryOf("v", start), Write: true}, start)
+	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entryOf("v", start), Write: true}, start, nil)
 	deletion, _, _ := g.Invalidate(1, at(1), true)
 	g.EndTurn(blocker, false)
 	if !mayBegin(g, turn) || isNewest(g, turn) {
@@ -126,7 +126,7 @@ func TestOneForcedFlightIsQueued(t *testing.T) {
 	if out := join(g, 1, start); out.Flight != running {
 		t.Errorf("Join = %+v, want the running flight", out)
 	}
-	_, _, next := g.Claim(running, Result[string]{Err: errors.New("failed")}, at(1))
+	_, _, next := g.Claim(running, Result[string]{Err: errors.New("failed")}, at(1), nil)
 	g.End()
 	if next != first.Flight {
 		t.Fatalf("after the running flight comes %v, want the queued one", next)
@@ -134,16 +134,16 @@ func TestOneForcedFlightIsQueued(t *testing.T) {
 	if out := g.Force(1, nil, "forced"); out.Flight != next || out.Led || out.Start {
 		t.Errorf("Force before it has begun = %+v, want to share it", out)
 	}
-	g.Start(next, at(1), func(error) {})
+	g.Start(next, at(1), cancelFunc(func(error) {}))
 	if out := g.Force(1, nil, "forced"); out.Flight == next || !out.Led {
 		t.Errorf("Force when it has begun = %+v, want another flight", out)
 	} else {
-		_, _, last := g.Claim(next, Result[string]{}, at(2))
+		_, _, last := g.Claim(next, Result[string]{}, at(2), nil)
 		g.End()
 		if last != out.Flight {
 			t.Errorf("then comes %v", last)
 		}
-		g.Claim(last, Result[string]{}, at(3))
+		g.Claim(last, Result[string]{}, at(3), nil)
 		g.End()
 	}
 	atRest(t, g)
@@ -162,19 +162,19 @@ func TestFlightThatWouldWaitForItself(t *testing.T) {
 	if out := g.Join(2, g.Version(2), own, start, "job"); out.Flight == nil {
 		t.Errorf("Join of another key = %+v", out)
 	} else {
-		g.Claim(out.Flight, Result[string]{}, start)
+		g.Claim(out.Flight, Result[string]{}, start, nil)
 		g.End()
 	}
 	turn, _, _ := g.Invalidate(1, start, false)
 	if out := g.Join(1, g.Version(1), own, start, "job"); out.Flight == nil || out.Flight == f || !out.Led {
 		t.Errorf("Join of a detached flight = %+v, want a new flight", out)
 	} else {
-		g.Claim(out.Flight, Result[string]{}, start)
+		g.Claim(out.Flight, Result[string]{}, start, nil)
 		g.End()
 	}
 	g.EndInvalidate(turn, false, true, start)
 	g.End()
-	g.Claim(f, Result[string]{}, start)
+	g.Claim(f, Result[string]{}, start, nil)
 	g.End()
 	atRest(t, g)
 }
@@ -205,7 +205,7 @@ func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
 			t.Errorf("an entry was found: flight %+v, led %v", f, led)
 		}
 		if f != nil {
-			g.Claim(f, Result[string]{}, at(2))
+			g.Claim(f, Result[string]{}, at(2), nil)
 			g.End()
 		}
 		g.End()
@@ -253,7 +253,7 @@ func TestLookupRefusesWhatWasInvalidatedMeanwhile(t *testing.T) {
 	if entry, _, _, _ := l.Result(); entry != nil || f == nil {
 		t.Errorf("the lookup ended in %v and %v, want a load", entry, f)
 	}
-	g.Claim(f, Result[string]{}, at(21))
+	g.Claim(f, Result[string]{}, at(21), nil)
 	g.End()
 	g.End()
 	atRest(t, g)
@@ -265,7 +265,7 @@ func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
 	refresh := func(entry *storage.Entry[string], now time.Time) bool {
 		out := g.Refresh(entry, 1, g.Version(1), now, "job")
 		if out.Flight != nil {
-			g.Claim(out.Flight, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now)
+			g.Claim(out.Flight, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now, nil)
 			g.End()
 		}
 		return out.Start
@@ -292,12 +292,12 @@ func TestAbortAllSettlesEverything(t *testing.T) {
 	boom := errors.New("closed")
 	cancelled := 0
 	running := join(g, 1, start).Flight
-	g.Start(running, start, func(err error) {
+	g.Start(running, start, cancelFunc(func(err error) {
 		if err != boom {
 			t.Errorf("cancelled because of %v", err)
 		}
 		cancelled++
-	})
+	}))
 	queued := g.Force(1, nil, "job").Flight
 	detached := lead(t, g, 2, start)
 	deletion, _, _ := g.Invalidate(2, start, false)
@@ -322,7 +322,7 @@ func TestAbortAllSettlesEverything(t *testing.T) {
 		t.Errorf("the load was cancelled %d times", cancelled)
 	}
 	for _, f := range []*Flight[int, string, string]{running, detached} {
-		if stands, _, _ := g.Claim(f, Result[string]{Value: "late"}, at(1)); stands {
+		if stands, _, _ := g.Claim(f, Result[string]{Value: "late"}, at(1), nil); stands {
 			t.Error("a late result stands")
 		}
 		g.End()
@@ -342,7 +342,7 @@ func TestRecordsOfALateWriteEndWithItsEntry(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
 	old := entryOf("old", start)
-	_, turn, _ := g.Claim(f, Result[string]{Value: "old", Entry: old, Write: true}, start)
+	_, turn, _ := g.Claim(f, Result[string]{Value: "old", Entry: old, Write: true}, start, nil)
 	g.EndWrite(turn, Written[string]{Entry: old, GivenUp: true}, at(time.Second))
 	g.End()
 	deletion, _, _ := g.Invalidate(1, at(2*time.Second), true)
@@ -373,7 +373,7 @@ func TestBackoffsThatAreOverAreForgotten(t *testing.T) {
 	for key := range loads {
 		now = now.Add(time.Millisecond) // so that 1000 backoffs are in force
 		f := lead(t, g, key, now)
-		g.Claim(f, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now)
+		g.Claim(f, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now, nil)
 		g.End()
 	}
 	if n, most := slots(g), shards*2*keep+2*1000; n > most {
@@ -399,11 +399,11 @@ func TestManyFencesBecomeOne(t *testing.T) {
 		}
 	}
 	f := lead(t, g, 7, at(8)) // by a clock that was set back
-	created, ok := g.Start(f, at(8), func(error) {})
+	created, ok := g.Start(f, at(8), cancelFunc(func(error) {}))
 	if !ok || refuses(g, 7, entryOf("new", created), at(keys)) {
 		t.Errorf("an entry that is loaded now, created %v, is refused", created.Sub(start))
 	}
-	g.Claim(f, Result[string]{}, at(keys))
+	g.Claim(f, Result[string]{}, at(keys), nil)
 	g.End()
 
 	// Clearing the storage mends them all.
@@ -441,7 +441,7 @@ func TestInvalidateAllReachesEveryKey(t *testing.T) {
 	}
 	for _, f := range append(flights, queued...) {
 		entry := entryOf("v", at(2))
-		_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, at(2))
+		_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, at(2), nil)
 		if first := slices.Contains(flights, f); (turn == nil) != first {
 			t.Errorf("the flight of key %d may write: %v", f.Key, turn != nil)
 		}
@@ -543,9 +543,9 @@ func TestGroupConcurrently(t *testing.T) {
 	var flights sync.WaitGroup
 	fly := func(f *Flight[int, string, string]) {
 		for f != nil {
-			g.Start(f, start, func(error) {})
+			g.Start(f, start, cancelFunc(func(error) {}))
 			entry := entryOf("v", start)
-			_, turn, next := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start)
+			_, turn, next := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start, nil)
 			f.Publish()
 			if turn != nil {
 				g.Await(turn)
@@ -622,7 +622,7 @@ func TestEndlessBackoffsAreBounded(t *testing.T) {
 	for key := range many {
 		f := g.Force(key, nil, "job").Flight
 		g.Start(f, start, nil)
-		g.Claim(f, Result[string]{Err: errors.New("down"), Started: start, Backoff: math.MaxInt64}, start)
+		g.Claim(f, Result[string]{Err: errors.New("down"), Started: start, Backoff: math.MaxInt64}, start, nil)
 		g.End()
 	}
 	if n := slots(g); n > many*3/4 {

@@ -64,7 +64,7 @@ func lead(t *testing.T, g *group, key int, now time.Time) *Flight[int, string, s
 	if out.Flight == nil || !out.Led || !out.Start {
 		t.Fatalf("Join = %+v, want a new flight", out)
 	}
-	if _, ok := g.Start(out.Flight, now, func(error) {}); !ok {
+	if _, ok := g.Start(out.Flight, now, cancelFunc(func(error) {})); !ok {
 		t.Fatal("the flight has a result before it has begun")
 	}
 	return out.Flight
@@ -106,3 +106,7 @@ func isNewest(g *group, turn *Turn[int]) bool {
 	_, own, ok := g.Newest(turn)
 	return own && ok
 }
+
+type cancelFunc func(cause error)
+
+func (f cancelFunc) Cancel(cause error) { f(cause) }

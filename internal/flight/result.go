@@ -1,7 +1,6 @@
 package flight
 
 import (
-	"context"
 	"math"
 	"slices"
 	"time"
@@ -13,7 +12,7 @@ import (
 // Start says that the flight's load begins now, and how to cancel it. It returns the instant that
 // counts for it: later than every invalidation whose entries are still refused. It reports false if
 // the flight has got its result before.
-func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time, cancel context.CancelCauseFunc) (time.Time, bool) {
+func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time, cancel Canceler) (time.Time, bool) {
 	sh := g.shard(f.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -42,7 +41,10 @@ type Result[V any] struct {
 // something to write, turn is its place in the order of the key's writes, which has to be ended
 // with EndWrite; until then its entry is the answer for callers that find none. Next is the flight
 // to start now, if any. The caller publishes the result.
-func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (stands bool, turn *Turn[K], next *Flight[K, V, J]) {
+//
+// If there is an entry to be stored, put does it on the spot if it can: see [Group.InPlace]. There
+// is no turn then. Put may be nil.
+func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time, put func(*storage.Entry[V]) (done bool)) (stands bool, turn *Turn[K], next *Flight[K, V, J]) {
 	sh := g.shard(f.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -52,7 +54,12 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 	}
 	f.claimed = true
 	f.value, f.entry, f.err = r.Value, r.Entry, r.Err
-	if s.load == f && r.Err == nil && r.Write {
+	switch {
+	case s.load != f || r.Err != nil || !r.Write:
+	case put != nil && r.Entry != nil && sh.isQuiet(s) && put(r.Entry):
+		sh.version.Add(1)
+		s.storedLocked(sh, r.Entry, now)
+	default:
 		turn = sh.enqueueLocked(s)
 		s.pending, s.pendingBy, s.pendingAt, s.pendingSet = r.Entry, turn, f.created, false
 	}
@@ -153,7 +160,7 @@ func (g *Group[K, V, J]) AbortAll(err error) {
 		for _, f := range aborted {
 			f.Publish()
 			if f.cancel != nil {
-				f.cancel(err)
+				f.cancel.Cancel(err)
 			}
 		}
 	}

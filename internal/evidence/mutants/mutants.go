@@ -105,7 +105,7 @@ var mutants = []mutant{
 		file: "cache/load.go",
 		old:  `	ctx.flight, ctx.alone = f, f.Job.background`,
 		new: `	ctx.flight, ctx.alone = f, f.Job.background
-	defer context.AfterFunc(f.Job.ctx, func() { ctx.end(f.Job.ctx.Err()) })()`,
+	defer context.AfterFunc(f.Job.ctx, func() { ctx.Cancel(f.Job.ctx.Err()) })()`,
 		finds: []string{explore},
 	},
 	{
@@ -225,9 +225,9 @@ var mutants = []mutant{
 		file: "cache/load.go",
 		old: `		a.timer.Stop()
 	}
-	a.end(nil)`,
+	a.ctx.Cancel(nil)`,
 		new: `	}
-	a.end(nil)`,
+	a.ctx.Cancel(nil)`,
 		finds: []string{explore, leaks},
 	},
 	{

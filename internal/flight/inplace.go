@@ -1,0 +1,56 @@
+package flight
+
+import "time"
+
+// InPlace changes a key without taking a turn, and reports whether it has: if no other write of the
+// key is in progress or waiting, and nothing keeps writes from beginning. Change is called under
+// the shard's lock, so it must take no time, call no foreign code, and not call the group. If it
+// reports false, it has done nothing, and the change needs a turn.
+func (g *Group[K, V, J]) InPlace(key K, change func() (what Change, done bool)) (done bool) {
+	sh := g.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.slots[key]
+	if !sh.isQuiet(s) {
+		return false
+	}
+	what, done := change()
+	if !done {
+		return false
+	}
+	sh.version.Add(1)
+	if s != nil {
+		if what == Removed {
+			s.failed, s.retry = time.Time{}, deadline{}
+		}
+		sh.tidyLocked(s)
+	}
+	return true
+}
+
+// SetInPlace is Set, with its write, for a key that nothing is in progress for and nothing is known
+// of: put stores an entry created now, under the rules of [Group.InPlace]. If it reports true, the
+// caller calls End.
+func (g *Group[K, V, J]) SetInPlace(key K, now time.Time, put func() (done bool)) (done bool, err error) {
+	sh := g.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.slots[key] != nil || !sh.isQuiet(nil) || g.aboveForSetLocked(sh, nil, now).After(now) {
+		return false, nil
+	}
+	if !g.Begin() {
+		return false, ErrClosed
+	}
+	if !put() {
+		g.End()
+		return false, nil
+	}
+	sh.version.Add(1)
+	return true, nil
+}
+
+// isQuiet reports whether a write of the slot's key could begin and end here and now. The slot may
+// be nil.
+func (sh *shard[K, V, J]) isQuiet(s *slot[K, V, J]) bool {
+	return sh.gates == 0 && (s == nil || s.owner == nil && len(s.waiting) == 0)
+}

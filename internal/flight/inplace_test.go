@@ -1,0 +1,165 @@
+package flight
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/memoize-go/memoize/storage"
+)
+
+func changed(what Change) func() (Change, bool) { return func() (Change, bool) { return what, true } }
+
+func TestInPlaceNeedsAQuietKey(t *testing.T) {
+	for name, tt := range map[string]struct {
+		disturb func(t *testing.T, g *group)
+		want    bool
+	}{
+		"nothing":                 {func(*testing.T, *group) {}, true},
+		"a load":                  {func(t *testing.T, g *group) { lead(t, g, 1, start) }, true},
+		"a write":                 {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, false},
+		"a write of another key":  {func(t *testing.T, g *group) { g.Enqueue(2, 0) }, true},
+		"a write that has begun":  {func(t *testing.T, g *group) { g.Await(g.Enqueue(1, 0)) }, false},
+		"a removal of everything": {func(t *testing.T, g *group) { g.InvalidateAll(start, false, nil) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGroup()
+			tt.disturb(t, g)
+			before, calls := g.Version(1), 0
+			done := g.InPlace(1, func() (Change, bool) { calls++; return Stored, true })
+			if done != tt.want || (calls == 1) != tt.want {
+				t.Errorf("done: %v, calls: %d, want %v", done, calls, tt.want)
+			}
+			if (g.Version(1) != before) != tt.want {
+				t.Error("the version tells something else")
+			}
+		})
+	}
+}
+
+func TestInPlaceLeavesWhatHasNotBeenDone(t *testing.T) {
+	g := newGroup()
+	before := g.Version(1)
+	if g.InPlace(1, func() (Change, bool) { return Stored, false }) || g.Version(1) != before {
+		t.Error("a change that was refused counts as done")
+	}
+}
+
+// A removal in place ends the backoff of the key, as one in its turn does.
+func TestInPlaceRemovalEndsTheBackoff(t *testing.T) {
+	g := newGroup()
+	f := lead(t, g, 1, start)
+	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour, Started: start}, start, nil)
+	if slots(g) != 1 {
+		t.Fatal("there is no backoff")
+	}
+	if !g.InPlace(1, changed(Stored)) || slots(g) != 1 {
+		t.Error("a write that removes nothing has ended the backoff")
+	}
+	if !g.InPlace(1, changed(Removed)) || slots(g) != 0 {
+		t.Error("the backoff is left")
+	}
+}
+
+func TestSetInPlaceNeedsAnUnknownKey(t *testing.T) {
+	for name, tt := range map[string]struct {
+		disturb func(t *testing.T, g *group)
+		want    bool
+	}{
+		"nothing":           {func(*testing.T, *group) {}, true},
+		"a load":            {func(t *testing.T, g *group) { lead(t, g, 1, start) }, false},
+		"a write":           {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, false},
+		"a removal of all":  {func(t *testing.T, g *group) { g.InvalidateAll(start, false, nil) }, false},
+		"a fence of all":    {func(t *testing.T, g *group) { g.InvalidateAll(start, true, nil).Run(func() bool { return false }) }, false},
+		"a failed deletion": {failDeletion, false},
+		"load of its shard": {func(t *testing.T, g *group) { lead(t, g, 2, start.Add(-time.Second)) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGroup()
+			tt.disturb(t, g)
+			calls := 0
+			done, err := g.SetInPlace(1, start, func() bool { calls++; return true })
+			if err != nil || done != tt.want || (calls == 1) != tt.want {
+				t.Errorf("done: %v, %v, calls: %d, want %v", done, err, calls, tt.want)
+			}
+			if done {
+				g.End()
+			}
+		})
+	}
+}
+
+func failDeletion(t *testing.T, g *group) {
+	turn, _, err := g.Invalidate(1, start, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Await(turn)
+	g.EndInvalidate(turn, true, false, start)
+}
+
+func TestSetInPlaceAfterClose(t *testing.T) {
+	g := newGroup()
+	g.Shut()
+	done, err := g.SetInPlace(1, start, func() bool { t.Error("called"); return true })
+	if done || err != ErrClosed {
+		t.Errorf("done: %v, %v, want %v", done, err, ErrClosed)
+	}
+}
+
+func TestSetInPlaceThatWasNotDoneCountsNothing(t *testing.T) {
+	g := newGroup()
+	before := g.Version(1)
+	if done, err := g.SetInPlace(1, start, func() bool { return false }); done || err != nil {
+		t.Errorf("done: %v, %v", done, err)
+	}
+	if g.Version(1) != before {
+		t.Error("the version has changed")
+	}
+	if err := g.Idle(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+}
+
+// A flight whose entry was put on the spot has no turn, and its key is free.
+func TestClaimPutsInPlace(t *testing.T) {
+	g := newGroup()
+	f := lead(t, g, 1, start)
+	entry := storage.NewEntry("v", start, time.Time{}, time.Time{})
+	var got *storage.Entry[string]
+	stands, turn, next := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start,
+		func(e *storage.Entry[string]) bool { got = e; return true })
+	if !stands || turn != nil || next != nil || got != entry {
+		t.Errorf("stands %v, turn %v, next %v, put %v", stands, turn, next, got)
+	}
+	if slots(g) != 0 {
+		t.Error("the key is not free")
+	}
+}
+
+// Put is not called for a flight that was superseded, nor beside another write; what it refuses
+// gets a turn.
+func TestClaimInItsTurn(t *testing.T) {
+	entry := storage.NewEntry("v", start, time.Time{}, time.Time{})
+	for name, tt := range map[string]struct {
+		disturb     func(t *testing.T, g *group)
+		calls       int
+		wantsNoTurn bool
+	}{
+		"refused":     {func(*testing.T, *group) {}, 1, false},
+		"beside one":  {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, 0, false},
+		"invalidated": {func(t *testing.T, g *group) { g.Invalidate(1, start, false) }, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGroup()
+			f := lead(t, g, 1, start)
+			tt.disturb(t, g)
+			calls := 0
+			_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start,
+				func(*storage.Entry[string]) bool { calls++; return false })
+			if calls != tt.calls || (turn == nil) != tt.wantsNoTurn {
+				t.Errorf("calls %d, turn %v", calls, turn)
+			}
+		})
+	}
+}
