@@ -25,7 +25,7 @@ func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strate
 	switch s.(type) {
 	case *eviction.LeastRecentlyUpdated[K]:
 		st.stock, st.idle = true, true
-	case *eviction.LeastRecentlyUsed[K], *eviction.SIEVE[K], *eviction.S3FIFO[K]:
+	case *eviction.LeastRecentlyUsed[K], *eviction.SIEVE[K], *eviction.S3FIFO[K], *eviction.TinyLFU[K]:
 		st.stock = true
 	default:
 		if s == eviction.None[K]() {

@@ -1,7 +1,9 @@
 package eviction_test
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/memoize-go/memoize/eviction"
@@ -98,4 +100,76 @@ func BenchmarkUpdate(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkReplaceString is BenchmarkReplace without the reads, with keys that are strings, in a small cache and in one that does
+// not fit into the caches of the processor.
+func BenchmarkReplaceString(b *testing.B) {
+	for _, capacity := range []int{benchCapacity, 1 << 18} {
+		keys := stringKeys(4 * capacity)
+		for _, c := range constructors[string]() {
+			b.Run(fmt.Sprintf("%s/%d", c.name, capacity), func(b *testing.B) {
+				s := c.new(capacity)
+				marks := make([]storage.Mark, 2*capacity)
+				i := 0
+				write := func() {
+					s.MarkWritten(keys[i%len(keys)], &marks[i%len(marks)])
+					i++
+				}
+				for range 2 * capacity {
+					write()
+					s.NextToRelease()
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					write()
+					s.NextToRelease() // a TinyLFU may have kept a key since the last time around
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkBytes reports what the books of a million keys take, apart from the keys themselves: in a strategy that has just been
+// filled, and after each key was replaced by another one.
+func BenchmarkBytes(b *testing.B) {
+	const capacity = 1_000_000
+	keys := stringKeys(2 * capacity)
+	for _, c := range constructors[string]() {
+		b.Run(c.name, func(b *testing.B) {
+			mark := &storage.Mark{} // one for all: nothing is read
+			for b.Loop() {
+				before := heap()
+				s := c.new(capacity)
+				for _, key := range keys[:capacity] {
+					s.MarkWritten(key, mark)
+				}
+				filled := heap()
+				for _, key := range keys[capacity:] {
+					s.MarkWritten(key, mark)
+					s.NextToRelease()
+				}
+				b.ReportMetric(float64(filled-before)/capacity, "filled-B/key")
+				b.ReportMetric(float64(heap()-before)/capacity, "used-B/key")
+				runtime.KeepAlive(s)
+			}
+		})
+	}
+	runtime.KeepAlive(keys)
+}
+
+// heap returns the bytes in use after a collection.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func stringKeys(n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("key-%012d", i)
+	}
+	return keys
 }

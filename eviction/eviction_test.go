@@ -29,6 +29,7 @@ var (
 	_ strategy[int] = (*eviction.LeastRecentlyUsed[int])(nil)
 	_ strategy[int] = (*eviction.SIEVE[int])(nil)
 	_ strategy[int] = (*eviction.S3FIFO[int])(nil)
+	_ strategy[int] = (*eviction.TinyLFU[int])(nil)
 )
 
 // constructor is one of them, for the tests that hold for all.
@@ -43,6 +44,7 @@ func constructors[K comparable]() []constructor[K] {
 		{"LeastRecentlyUsed", func(n int) strategy[K] { return eviction.NewLeastRecentlyUsed[K](n) }},
 		{"SIEVE", func(n int) strategy[K] { return eviction.NewSIEVE[K](n) }},
 		{"S3FIFO", func(n int) strategy[K] { return eviction.NewS3FIFO[K](n) }},
+		{"TinyLFU", func(n int) strategy[K] { return eviction.NewTinyLFU[K](n) }},
 	}
 }
 
@@ -297,6 +299,41 @@ func TestReadsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// A new key and its victim cost no allocation once the books have reached their size.
+func TestWritesDoNotAllocate(t *testing.T) {
+	type key struct {
+		name string
+		n    int
+	}
+	writesDoNotAllocate(t, func(i int) int { return i })
+	writesDoNotAllocate(t, func(i int) string { return "0123456789abcdefghijklmnopqrstuvwxyz"[i%30 : i%30+1] })
+	writesDoNotAllocate(t, func(i int) key { return key{"name", i} })
+	pointers := make([]byte, 1<<10)
+	writesDoNotAllocate(t, func(i int) *byte { return &pointers[i%len(pointers)] })
+}
+
+func writesDoNotAllocate[K comparable](t *testing.T, key func(i int) K) {
+	t.Helper()
+	for _, c := range constructors[K]() {
+		s := c.new(20)
+		var mark storage.Mark
+		i := 0
+		write := func() {
+			s.MarkWritten(key(i), &mark)
+			if victim, ok := s.NextToRelease(); ok {
+				s.MarkReleased(victim)
+			}
+			i++
+		}
+		for range 1000 {
+			write()
+		}
+		if allocs := testing.AllocsPerRun(1000, write); allocs != 0 {
+			t.Errorf("%s: a new key of type %T allocates %v times", c.name, key(0), allocs)
+		}
+	}
+}
+
 // big is a value that is collected by itself.
 type big [1 << 10]byte
 
@@ -312,7 +349,14 @@ func TestEntriesAreNotKeptAlive(t *testing.T) {
 	for _, c := range constructors[int]() {
 		leave := map[string]func(s strategy[int]){
 			"replaced": func(s strategy[int]) { s.MarkWritten(0, &storage.Mark{}) },
-			"named":    func(s strategy[int]) { s.MarkWritten(1, &storage.Mark{}); s.NextToRelease() },
+			"named": func(s strategy[int]) {
+				s.MarkWritten(1, &storage.Mark{})
+				for key, ok := s.NextToRelease(); !ok || key != 0; key, ok = s.NextToRelease() {
+					if !ok {
+						s.Resize(s.Capacity() - 1)
+					}
+				}
+			},
 			"released": func(s strategy[int]) { s.MarkReleased(0) },
 			"cleared":  func(s strategy[int]) { s.Clear() },
 		}

@@ -69,6 +69,16 @@ func ExampleNewS3FIFO() {
 	// 3 of 3
 }
 
+// What counts is how often a key was used. Between b and c, which were used once, c is newer and has to prove itself.
+func ExampleNewTinyLFU() {
+	strategy := eviction.NewTinyLFU[string](3)
+	play(strategy)
+	fmt.Println(strategy.Len(), "of", strategy.Capacity())
+	// Output:
+	// released c
+	// 3 of 3
+}
+
 // Nothing counts: the storage bounds itself.
 func ExampleNone() {
 	play(eviction.None[string]())

@@ -13,7 +13,7 @@ var (
 
 // NewLeastRecentlyUpdated returns a strategy that allows capacity keys.
 func NewLeastRecentlyUpdated[K comparable](capacity int) *LeastRecentlyUpdated[K] {
-	return &LeastRecentlyUpdated[K]{recency[K]{capacity: capacity, nodes: make(map[K]*node[K])}}
+	return &LeastRecentlyUpdated[K]{newRecency[K](capacity)}
 }
 
 // MarkRead does nothing.

@@ -1,6 +1,10 @@
 package eviction
 
-import "github.com/memoize-go/memoize/storage"
+import (
+	"hash/maphash"
+
+	"github.com/memoize-go/memoize/storage"
+)
 
 // LeastRecentlyUsed is the [Strategy] that names the key whose last read or write is the longest ago, exactly.
 //
@@ -15,14 +19,15 @@ var (
 
 // NewLeastRecentlyUsed returns a strategy that allows capacity keys.
 func NewLeastRecentlyUsed[K comparable](capacity int) *LeastRecentlyUsed[K] {
-	return &LeastRecentlyUsed[K]{recency[K]{capacity: capacity, nodes: make(map[K]*node[K])}}
+	return &LeastRecentlyUsed[K]{newRecency[K](capacity)}
 }
 
 // MarkRead makes key the newest.
 func (l *LeastRecentlyUsed[K]) MarkRead(key K, _ *storage.Mark) {
+	hash := maphash.Comparable(l.seed, key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := l.nodes[key]; n != nil && n != l.order.newest {
-		n.moveTo(&l.order)
+	if id := l.books.find(hash, key); id != noNode {
+		l.books.renew(&l.order, id)
 	}
 }

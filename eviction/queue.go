@@ -1,63 +1,51 @@
 package eviction
 
-import "github.com/memoize-go/memoize/storage"
-
-// node is one key in the books, linked into one queue at a time.
-type node[K comparable] struct {
-	key          K
-	newer, older *node[K]
-	queue        *queue[K]
-
-	// For the strategies that count reads in marks. The mark is nil where there is no entry.
-	mark *storage.Mark
-	hits uint32 // reads that did not come with the mark
-}
-
-// queue is a doubly linked list of nodes in the order in which they were pushed. The links are part of the nodes, so
-// that a move allocates nothing.
-type queue[K comparable] struct {
-	newest, oldest *node[K]
+// queue is a doubly linked list of nodes of one books in the order in which they were pushed. A node is in one queue at a
+// time. The links are part of the nodes, so that a move allocates nothing.
+type queue struct {
+	newest, oldest uint32
 	len            int
 }
 
-// push adds n, which must not be in any queue, as the newest.
-func (q *queue[K]) push(n *node[K]) {
-	n.queue, n.older = q, q.newest
-	if q.newest == nil {
-		q.oldest = n
+// push adds a node, which must not be in any queue, as the newest of q.
+func (b *books[K, M]) push(q *queue, id uint32) {
+	n := b.at(id)
+	n.older, n.newer = q.newest, noNode
+	if q.newest == noNode {
+		q.oldest = id
 	} else {
-		q.newest.newer = n
+		b.at(q.newest).newer = id
 	}
-	q.newest = n
+	q.newest = id
 	q.len++
 }
 
-// unlink takes n out of the queue that it is in.
-func (n *node[K]) unlink() {
-	q := n.queue
-	if n.newer == nil {
+// unlink takes a node out of q, in which it must be.
+func (b *books[K, M]) unlink(q *queue, id uint32) {
+	n := b.at(id)
+	if n.newer == noNode {
 		q.newest = n.older
 	} else {
-		n.newer.older = n.older
+		b.at(n.newer).older = n.older
 	}
-	if n.older == nil {
+	if n.older == noNode {
 		q.oldest = n.newer
 	} else {
-		n.older.newer = n.newer
+		b.at(n.older).newer = n.newer
 	}
-	n.queue, n.newer, n.older = nil, nil, nil
 	q.len--
 }
 
-// moveTo takes n out of its queue and makes it the newest of q, which may be the same.
-func (n *node[K]) moveTo(q *queue[K]) {
-	n.unlink()
-	q.push(n)
+// renew makes a node of q its newest.
+func (b *books[K, M]) renew(q *queue, id uint32) {
+	if q.newest != id {
+		b.unlink(q, id)
+		b.push(q, id)
+	}
 }
 
-// findable reports whether a map finds key again: whether it equals itself, which a NaN does not. It panics for an
-// interface that holds an incomparable value, as a map would.
-func findable[K comparable](key K) bool {
-	same := key
-	return key == same
+// drop takes a node out of q and out of the books.
+func (b *books[K, M]) drop(q *queue, id uint32) {
+	b.unlink(q, id)
+	b.remove(id)
 }

@@ -1,6 +1,7 @@
 package eviction
 
 import (
+	"hash/maphash"
 	"sync"
 
 	"github.com/memoize-go/memoize/storage"
@@ -9,10 +10,16 @@ import (
 // recency is what LeastRecentlyUpdated and LeastRecentlyUsed share: everything but what a read does. It keeps no marks, so it keeps no
 // entries alive.
 type recency[K comparable] struct {
+	seed maphash.Seed
+
 	mu       sync.Mutex
-	capacity int            // guarded by mu
-	nodes    map[K]*node[K] // guarded by mu
-	order    queue[K]       // guarded by mu; holds all nodes
+	capacity int                // guarded by mu
+	books    books[K, struct{}] // guarded by mu
+	order    queue              // guarded by mu; holds all nodes
+}
+
+func newRecency[K comparable](capacity int) recency[K] {
+	return recency[K]{seed: maphash.MakeSeed(), capacity: capacity}
 }
 
 // MarkWritten makes key the newest, whether it was known or not.
@@ -20,23 +27,25 @@ func (r *recency[K]) MarkWritten(key K, _ *storage.Mark) {
 	if !findable(key) {
 		return
 	}
+	hash := maphash.Comparable(r.seed, key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := r.nodes[key]; n != nil {
-		n.moveTo(&r.order)
+	if id := r.books.find(hash, key); id != noNode {
+		r.books.renew(&r.order, id)
 		return
 	}
-	n := &node[K]{key: key}
-	r.nodes[key] = n
-	r.order.push(n)
+	if id := r.books.add(hash, key); id != noNode {
+		r.books.push(&r.order, id)
+	}
 }
 
 // MarkReleased takes key out of the books.
 func (r *recency[K]) MarkReleased(key K) {
+	hash := maphash.Comparable(r.seed, key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := r.nodes[key]; n != nil {
-		r.removeLocked(n)
+	if id := r.books.find(hash, key); id != noNode {
+		r.books.drop(&r.order, id)
 	}
 }
 
@@ -47,17 +56,18 @@ func (r *recency[K]) NextToRelease() (key K, ok bool) {
 	if r.order.len <= max(r.capacity, 0) {
 		return key, false
 	}
-	n := r.order.oldest
-	r.removeLocked(n)
-	return n.key, true
+	id := r.order.oldest
+	key = r.books.at(id).key
+	r.books.drop(&r.order, id)
+	return key, true
 }
 
 // Clear empties the books.
 func (r *recency[K]) Clear() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.nodes = make(map[K]*node[K])
-	r.order = queue[K]{}
+	r.books = books[K, struct{}]{}
+	r.order = queue{}
 }
 
 // Len returns the number of keys in the books.
@@ -79,9 +89,4 @@ func (r *recency[K]) Resize(capacity int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.capacity = capacity
-}
-
-func (r *recency[K]) removeLocked(n *node[K]) {
-	delete(r.nodes, n.key)
-	n.unlink()
 }

@@ -1,13 +1,10 @@
 package eviction
 
 import (
-	"sync"
+	"hash/maphash"
 
 	"github.com/memoize-go/memoize/storage"
 )
-
-// s3fifoHits is how many hits S3-FIFO counts.
-const s3fifoHits = 3
 
 // S3FIFO is the [Strategy] of Yang, Zhang, Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction",
 // SOSP 2023.
@@ -18,8 +15,8 @@ const s3fifoHits = 3
 // key of small, if it was read twice or more, moves to main instead, where its count starts again; otherwise
 // it is the victim, and is remembered in ghost. The oldest key of main, if it was read, becomes the newest there
 // instead, with one read less on its account, of which 3 at most are counted; otherwise it is the victim. So keys that are
-// read once pass through a small part of the cache only. Ghost holds as many keys as the share of main, and
-// nothing but the keys.
+// read once pass through a small part of the cache only. Ghost holds as many keys as the share of main, and of
+// each nothing but its hash.
 //
 // A read of an entry that came with its own mark takes no lock, and writes the count only while it is below 3. A read
 // with a mark that the strategy has not seen looks the key up under the lock. Writing a known key again is not a read:
@@ -32,15 +29,9 @@ const s3fifoHits = 3
 // An S3FIFO holds on to the marks given to MarkWritten, hence to the entries that they are part of, until their keys
 // are named or released.
 type S3FIFO[K comparable] struct {
-	owner owner
-	_     [64]byte // keeps the owner, which every read loads, off the cache line that the lock dirties
+	staged[K] // young is small
 
-	mu       sync.Mutex
-	capacity int            // guarded by mu
-	nodes    map[K]*node[K] // guarded by mu; the nodes of all three queues
-	small    queue[K]       // guarded by mu
-	main     queue[K]       // guarded by mu
-	ghost    queue[K]       // guarded by mu; its nodes have no mark
+	ghost ghost // guarded by mu
 }
 
 var (
@@ -50,23 +41,7 @@ var (
 
 // NewS3FIFO returns a strategy that allows capacity keys.
 func NewS3FIFO[K comparable](capacity int) *S3FIFO[K] {
-	return &S3FIFO[K]{owner: newOwner(&owners), capacity: capacity, nodes: make(map[K]*node[K])}
-}
-
-// MarkRead counts a read of key.
-func (s *S3FIFO[K]) MarkRead(key K, mark *storage.Mark) {
-	if !s.owner.hit(mark, s3fifoHits) {
-		s.lookUpAndHit(key)
-	}
-}
-
-// lookUpAndHit is the part of MarkRead that is rare where the storage hands out the entries it was given.
-func (s *S3FIFO[K]) lookUpAndHit(key K) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := s.storedLocked(key); n != nil {
-		n.hits = min(n.hits+1, s3fifoHits)
-	}
+	return &S3FIFO[K]{staged: newStaged[K](capacity)}
 }
 
 // MarkWritten lets key into small, or into main if it is remembered, or leaves a known key where and as it is.
@@ -74,31 +49,32 @@ func (s *S3FIFO[K]) MarkWritten(key K, mark *storage.Mark) {
 	if !findable(key) {
 		return
 	}
+	hash := maphash.Comparable(s.seed, key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.nodes[key]
-	switch {
-	case n == nil:
-		n = &node[K]{key: key}
-		s.nodes[key] = n
-		s.small.push(n)
-	case n.queue == &s.ghost:
-		n.moveTo(&s.main)
-	default:
-		n.hits = min(n.hits+s.owner.disown(n.mark), s3fifoHits)
+	newest := s.ghost.newest(hash)
+	id := s.books.find(hash, key)
+	if id == noNode {
+		if id = s.books.add(hash, key); id == noNode {
+			return
+		}
+		if s.ghost.take(hash, newest) {
+			s.pushToMainLocked(id)
+		} else {
+			s.books.push(&s.young, id)
+		}
 	}
-	n.mark = mark
-	s.owner.adopt(mark)
+	s.writtenLocked(id, mark)
 }
 
 // MarkReleased takes key out of the books.
 func (s *S3FIFO[K]) MarkReleased(key K) {
+	hash := maphash.Comparable(s.seed, key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// A key in ghost stays there: this is the release that follows its being named.
-	if n := s.storedLocked(key); n != nil {
-		s.owner.disown(n.mark)
-		s.forgetLocked(n)
+	if id := s.books.find(hash, key); id != noNode {
+		s.removeLocked(id)
 	}
 }
 
@@ -106,35 +82,33 @@ func (s *S3FIFO[K]) MarkReleased(key K) {
 func (s *S3FIFO[K]) NextToRelease() (key K, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lenLocked() <= max(s.capacity, 0) {
+	if s.books.len <= max(s.capacity, 0) {
 		return key, false
 	}
 	smallShare, mainShare := s.sharesLocked()
 	// Together they hold more than their shares, so if it is not small that holds too many, it is main. Each turn moves a key
 	// from small to main or uses up one of the reads counted in main, so without readers the turns suffice. Readers at
 	// work count further reads, and must not keep it going: whoever is reached after the last turn goes.
-	for turns := s.small.len + s3fifoHits*s.main.len; ; turns-- {
-		if s.small.len > smallShare {
-			n := s.small.oldest
-			if s.takeHitsLocked(n) > 1 && turns > 0 {
-				n.moveTo(&s.main)
+	for turns := s.young.len + maxHits*s.main.len; ; turns-- {
+		if s.young.len > smallShare {
+			id := s.young.oldest
+			if s.takeHitsLocked(s.books.at(id)) > 1 && turns > 0 {
+				s.promoteLocked(id)
 				continue
 			}
-			s.owner.disown(n.mark)
-			n.mark = nil
-			n.moveTo(&s.ghost)
-			s.trimGhostLocked(mainShare)
-			return n.key, true
+			key = s.removeLocked(id)
+			s.ghost.add(maphash.Comparable(s.seed, key))
+			s.ghost.trim(mainShare)
+			return key, true
 		}
-		n := s.main.oldest
+		id := s.main.oldest
+		n := s.books.at(id)
 		if hits := s.takeHitsLocked(n); hits > 0 && turns > 0 {
-			n.hits = hits - 1
-			n.moveTo(&s.main)
+			addHits(n, hits-1)
+			s.books.renew(&s.main, id)
 			continue
 		}
-		s.owner.disown(n.mark)
-		s.forgetLocked(n)
-		return n.key, true
+		return s.removeLocked(id), true
 	}
 }
 
@@ -142,34 +116,19 @@ func (s *S3FIFO[K]) NextToRelease() (key K, ok bool) {
 func (s *S3FIFO[K]) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.nodes = make(map[K]*node[K])
-	s.small, s.main, s.ghost = queue[K]{}, queue[K]{}, queue[K]{}
+	s.clearLocked()
+	s.ghost = ghost{}
 }
 
-// Len returns the number of keys in the books, those that are only remembered not included.
-func (s *S3FIFO[K]) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lenLocked()
-}
-
-// Capacity returns the number of keys allowed, as it was given.
-func (s *S3FIFO[K]) Capacity() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.capacity
-}
-
-// Resize sets the number of keys allowed. Keys beyond it are left for NextToRelease; below 1 these are all.
+// Resize sets the number of keys allowed. Keys beyond it are left for NextToRelease; below 1 these are all. It takes time in
+// proportion to the keys that ghost has to forget.
 func (s *S3FIFO[K]) Resize(capacity int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.capacity = capacity
 	_, mainShare := s.sharesLocked()
-	s.trimGhostLocked(mainShare)
+	s.ghost.trim(mainShare)
 }
-
-func (s *S3FIFO[K]) lenLocked() int { return s.small.len + s.main.len }
 
 // sharesLocked returns what small and main may hold: the capacity together.
 func (s *S3FIFO[K]) sharesLocked() (small, main int) {
@@ -178,30 +137,4 @@ func (s *S3FIFO[K]) sharesLocked() (small, main int) {
 	}
 	small = max(s.capacity/10, 1)
 	return small, s.capacity - small
-}
-
-// storedLocked returns the node of key if it is in small or main, otherwise nil.
-func (s *S3FIFO[K]) storedLocked(key K) *node[K] {
-	if n := s.nodes[key]; n != nil && n.queue != &s.ghost {
-		return n
-	}
-	return nil
-}
-
-// takeHitsLocked returns the reads of n that count and sets them to zero.
-func (s *S3FIFO[K]) takeHitsLocked(n *node[K]) uint32 {
-	hits := min(n.hits+s.owner.take(n.mark), s3fifoHits)
-	n.hits = 0
-	return hits
-}
-
-func (s *S3FIFO[K]) forgetLocked(n *node[K]) {
-	delete(s.nodes, n.key)
-	n.unlink()
-}
-
-func (s *S3FIFO[K]) trimGhostLocked(limit int) {
-	for s.ghost.len > limit {
-		s.forgetLocked(s.ghost.oldest)
-	}
 }

@@ -1,6 +1,7 @@
 package eviction
 
 import (
+	"hash/maphash"
 	"sync"
 
 	"github.com/memoize-go/memoize/storage"
@@ -26,13 +27,14 @@ const sieveHits = 1
 // A SIEVE holds on to the marks given to MarkWritten, hence to the entries that they are part of, until their keys are released.
 type SIEVE[K comparable] struct {
 	owner owner
+	seed  maphash.Seed
 	_     [64]byte // keeps the owner, which every read loads, off the cache line that the lock dirties
 
 	mu       sync.Mutex
-	capacity int            // guarded by mu
-	nodes    map[K]*node[K] // guarded by mu
-	queue    queue[K]       // guarded by mu; holds all nodes
-	hand     *node[K]       // guarded by mu; the next to be looked at, nil: the oldest
+	capacity int                     // guarded by mu
+	books    books[K, *storage.Mark] // guarded by mu; the flags of a node are the reads that did not come with its mark
+	queue    queue                   // guarded by mu; holds all nodes
+	hand     uint32                  // guarded by mu; the node to be looked at next, noNode: the oldest
 }
 
 var (
@@ -42,7 +44,7 @@ var (
 
 // NewSIEVE returns a strategy that allows capacity keys.
 func NewSIEVE[K comparable](capacity int) *SIEVE[K] {
-	return &SIEVE[K]{owner: newOwner(&owners), capacity: capacity, nodes: make(map[K]*node[K])}
+	return &SIEVE[K]{owner: newOwner(&owners), seed: maphash.MakeSeed(), capacity: capacity}
 }
 
 // MarkRead sets the bit of key.
@@ -54,10 +56,11 @@ func (s *SIEVE[K]) MarkRead(key K, mark *storage.Mark) {
 
 // lookUpAndHit is the part of MarkRead that is rare where the storage hands out the entries it was given.
 func (s *SIEVE[K]) lookUpAndHit(key K) {
+	hash := maphash.Comparable(s.seed, key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := s.nodes[key]; n != nil {
-		n.hits = sieveHits
+	if id := s.books.find(hash, key); id != noNode {
+		s.books.at(id).setFlags(sieveHits)
 	}
 }
 
@@ -66,32 +69,35 @@ func (s *SIEVE[K]) MarkWritten(key K, mark *storage.Mark) {
 	if !findable(key) {
 		return
 	}
+	hash := maphash.Comparable(s.seed, key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := s.nodes[key]; n != nil {
-		n.hits = min(n.hits+s.owner.disown(n.mark), sieveHits)
-		n.mark = mark
-		s.owner.adopt(mark)
+	id := s.books.find(hash, key)
+	if id != noNode {
+		n := s.books.at(id)
+		n.setFlags(min(n.flags()+s.owner.disown(n.mark), sieveHits))
+	} else if id = s.books.add(hash, key); id != noNode {
+		s.books.push(&s.queue, id)
+	} else {
 		return
 	}
-	n := &node[K]{key: key, mark: mark}
+	s.books.at(id).mark = mark
 	s.owner.adopt(mark)
-	s.nodes[key] = n
-	s.queue.push(n)
 }
 
 // MarkReleased takes key out of the books.
 func (s *SIEVE[K]) MarkReleased(key K) {
+	hash := maphash.Comparable(s.seed, key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.nodes[key]
-	if n == nil {
+	id := s.books.find(hash, key)
+	if id == noNode {
 		return
 	}
-	if s.hand == n {
-		s.hand = n.newer
+	if s.hand == id {
+		s.hand = s.books.at(id).newer
 	}
-	s.removeLocked(n)
+	s.removeLocked(id)
 }
 
 // NextToRelease moves the hand to the next key without its bit set and names it, while there are more keys than the capacity.
@@ -101,56 +107,58 @@ func (s *SIEVE[K]) NextToRelease() (key K, ok bool) {
 	if s.queue.len <= max(s.capacity, 0) {
 		return key, false
 	}
-	n := s.hand
-	if n == nil || n == s.queue.newest {
-		n = s.queue.oldest
+	id := s.hand
+	if id == noNode || id == s.queue.newest {
+		id = s.queue.oldest
 	}
 	// One round clears every bit, so the next key is a victim. Readers at work may set bits again behind the hand, and
 	// must not keep it going: whoever is reached after one round goes.
 	for range s.queue.len {
+		n := s.books.at(id)
 		if s.takeHitsLocked(n) == 0 {
 			break
 		}
-		if n = s.behindHandLocked(n); n == nil {
-			n = s.queue.oldest
+		if id = s.behindHandLocked(n); id == noNode {
+			id = s.queue.oldest
 		}
 	}
+	n := s.books.at(id)
 	s.hand = s.behindHandLocked(n)
-	s.removeLocked(n)
-	return n.key, true
+	key = n.key
+	s.removeLocked(id)
+	return key, true
 }
 
-// behindHandLocked returns the key that the hand looks at after n, nil for the oldest.
+// behindHandLocked returns the key that the hand looks at after n, noNode for the oldest.
 //
 // In the paper the victim is found before the new key is written; here the new key is in the queue already. So the newest key
 // is passed over, and a hand that would come to rest on it goes back to the oldest. Otherwise it would be the victim,
 // before anybody could have read it, whenever all other keys have their bits set.
-func (s *SIEVE[K]) behindHandLocked(n *node[K]) *node[K] {
+func (s *SIEVE[K]) behindHandLocked(n *node[K, *storage.Mark]) uint32 {
 	if n.newer == s.queue.newest {
-		return nil
+		return noNode
 	}
 	return n.newer
 }
 
-func (s *SIEVE[K]) takeHitsLocked(n *node[K]) uint32 {
-	hits := n.hits + s.owner.take(n.mark)
-	n.hits = 0
+func (s *SIEVE[K]) takeHitsLocked(n *node[K, *storage.Mark]) uint32 {
+	hits := n.flags() + s.owner.take(n.mark)
+	n.setFlags(0)
 	return hits
 }
 
-func (s *SIEVE[K]) removeLocked(n *node[K]) {
-	s.owner.disown(n.mark)
-	delete(s.nodes, n.key)
-	n.unlink()
+func (s *SIEVE[K]) removeLocked(id uint32) {
+	s.owner.disown(s.books.at(id).mark)
+	s.books.drop(&s.queue, id)
 }
 
 // Clear empties the books.
 func (s *SIEVE[K]) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.nodes = make(map[K]*node[K])
-	s.queue = queue[K]{}
-	s.hand = nil
+	s.books = books[K, *storage.Mark]{}
+	s.queue = queue{}
+	s.hand = noNode
 }
 
 // Len returns the number of keys in the books.

@@ -33,6 +33,7 @@ func memoize[K comparable]() []Library[K] {
 		library("memoize-lru", func(n int) eviction.Strategy[K] { return eviction.NewLeastRecentlyUsed[K](n) }),
 		library("memoize-sieve", func(n int) eviction.Strategy[K] { return eviction.NewSIEVE[K](n) }),
 		library("memoize-s3fifo", func(n int) eviction.Strategy[K] { return eviction.NewS3FIFO[K](n) }),
+		library("memoize-tinylfu", func(n int) eviction.Strategy[K] { return eviction.NewTinyLFU[K](n) }),
 		library("memoize-stats", nil, cache.WithStats()),
 		library("memoize-exact", nil, cache.WithClock(clockwork.NewRealClock())),
 	}
