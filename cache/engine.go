@@ -249,7 +249,7 @@ func (e *engine[A, K, V]) await(ctx context.Context, s *settings[A, K, V], f *fl
 		var zero V
 		return zero, err
 	}
-	value, _, err := f.Result()
+	value, err := f.Result()
 	if err != nil {
 		return value, err
 	}

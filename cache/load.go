@@ -130,6 +130,13 @@ func (s *settings[A, K, V]) timeLimit(flightBegan, now time.Time) (time.Duration
 func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], created time.Time) {
 	s := f.Job.settings
 	now := s.clock.Now()
+	if e.claimInPlace(f, a, created, now) {
+		defer f.Publish()
+		if s.observer != nil {
+			e.report(s, Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(a.began)})
+		}
+		return
+	}
 	r := flight.Result[V]{Started: a.began}
 	failure := a.err
 	if a.err == nil {
@@ -163,18 +170,34 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 // claim settles the result of a flight that has ended its load, and counts it. If it reports true,
 // the result has to be published.
 func (e *engine[A, K, V]) claim(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], r flight.Result[V], now time.Time) (stands bool) {
+	stands, turn, next := e.group.Claim(f, r, now)
+	a.turn, a.written.Entry = turn, r.Entry
+	e.claimed(f, a, stands, next)
+	return stands
+}
+
+// claimInPlace is claim, with the write that follows, for a value that everything is ours to do for.
+func (e *engine[A, K, V]) claimInPlace(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], created, now time.Time) (stands bool) {
 	s := f.Job.settings
-	stands, turn, next := e.group.Claim(f, r, now, func(entry *storage.Entry[V]) bool {
-		a.evicts = e.putInPlace(s, f.Key, entry)
-		return a.evicts
-	})
-	a.landed, a.turn, a.written.Entry = true, turn, r.Entry
+	if a.err != nil || !s.keeps(created, now) {
+		return false
+	}
+	done, next := e.group.ClaimInPlace(f, a.value, func() bool { return e.keep(s, f.Key, a.value, created) })
+	if done {
+		a.evicts = true
+		e.claimed(f, a, true, next)
+	}
+	return done
+}
+
+// claimed draws the conclusions from a claim.
+func (e *engine[A, K, V]) claimed(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], stands bool, next *flight.Flight[K, V, job[A, K, V]]) {
+	a.landed = true
 	e.start(next)
 	if a.loading {
 		a.loading = false
 		e.countLoad(f, a, stands)
 	}
-	return stands
 }
 
 func failureKind[A any, K comparable, V any](f *flight.Flight[K, V, job[A, K, V]]) EventKind {
@@ -189,7 +212,7 @@ func (e *engine[A, K, V]) countLoad(f *flight.Flight[K, V, job[A, K, V]], a *att
 	c := e.counters
 	timedOut := false
 	if !stands {
-		_, _, result := f.Result()
+		_, result := f.Result()
 		timedOut = errors.Is(result, ErrLoadTimeout)
 	}
 	switch {
@@ -243,7 +266,7 @@ func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]], began ti
 	if e.holds(f) {
 		r.Backoff = s.refreshBackoff
 	}
-	stands, _, next := e.group.Claim(f, r, now, nil)
+	stands, _, next := e.group.Claim(f, r, now)
 	e.start(next)
 	if !stands {
 		return

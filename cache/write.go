@@ -187,15 +187,24 @@ func (e *engine[A, K, V]) evict() {
 	}
 }
 
-// putInPlace stores an entry and tells the strategy, for a caller who is called by the group for
-// that. It reports false, and does nothing, if that is not ours alone to do, or has been replaced.
-func (e *engine[A, K, V]) putInPlace(began *settings[A, K, V], key K, entry *storage.Entry[V]) (done bool) {
+// keeps reports whether storage, strategy and entry builder are ours, and a value of now, which
+// counts from created, is to be kept.
+func (s *settings[A, K, V]) keeps(created, now time.Time) bool {
+	return s.inline() && s.stockBuilder && s.expireAfter > 0 && (s.expireAfter == Forever || now.Sub(created) < s.expireAfter)
+}
+
+// keep stores a value and tells the strategy, for a caller who is called by the group for that. It
+// reports false, and does nothing, if that is not ours alone to do, or has been replaced.
+func (e *engine[A, K, V]) keep(began *settings[A, K, V], key K, value V, created time.Time) (done bool) {
 	s := e.settings.Load()
 	if !s.inline() || s.store.generation != began.store.generation {
 		return false
 	}
-	s.strategy.MarkWritten(key, s.store.memory.Put(key, entry).Mark())
-	return true
+	entry, done := s.store.memory.Keep(key, value, created, began.updateAfter, began.expireAfter)
+	if done {
+		s.strategy.MarkWritten(key, entry.Mark())
+	}
+	return done
 }
 
 // releaseInPlace is release where storage and strategy are ours, unless the victim is being written.
@@ -313,15 +322,11 @@ func (e *engine[A, K, V]) set(ctx context.Context, args A, value V) error {
 
 // setInPlace is Set where everything is ours, for a key that nothing else is going on for.
 func (e *engine[A, K, V]) setInPlace(s *settings[A, K, V], key K, value V) (done bool, err error) {
-	if !s.inline() || !s.stockBuilder {
-		return false, nil
-	}
 	now := s.clock.Now()
-	entry := s.builder.Build(now, key, value)
-	if entry.Expired(now) {
+	if !s.keeps(now, now) {
 		return false, nil
 	}
-	done, err = e.group.SetInPlace(key, now, func() bool { return e.putInPlace(s, key, entry) })
+	done, err = e.group.SetInPlace(key, now, func() bool { return e.keep(s, key, value, now) })
 	if err != nil {
 		return false, callError(key, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math/bits"
 	"sync/atomic"
+	"time"
 )
 
 // Memory is a [Storage] in the memory of this process, on a concurrent hash table. Reads take no
@@ -83,6 +84,18 @@ func (m *Memory[K, V]) Put(key K, entry *Entry[V]) *Entry[V] {
 	n.entry.span.compact()
 	m.store(n)
 	return &n.entry
+}
+
+// Keep is Put for a value whose life span counts from created. If it reports false, it has done
+// nothing, because the instants lie too far away for it, and [NewEntry] has to be used.
+func (m *Memory[K, V]) Keep(key K, value V, created time.Time, updateAfter, expireAfter time.Duration) (kept *Entry[V], ok bool) {
+	span, ok := spanFrom(created, updateAfter, expireAfter)
+	if !ok {
+		return nil, false
+	}
+	n := &node[K, V]{key: key, entry: Entry[V]{span: span, Value: value}}
+	m.store(n)
+	return &n.entry, true
 }
 
 // Release removes the entry of key. The error is always nil.

@@ -108,6 +108,33 @@ func (s *span) compact() {
 	s.from, s.offsets = o, moved
 }
 
+// spanFrom returns a compact span by its durations, of which the longest means never. It reports
+// false if there is none.
+func spanFrom(c time.Time, update, expire time.Duration) (s span, ok bool) {
+	shared := latest(c)
+	o := shared.Load()
+	if o == nil || !o.nearly(c) {
+		o = &origin{at: c}
+		shared.Store(o)
+	}
+	from := int64(c.Sub(o.at))
+	s.from = o
+	s.offsets[created] = from
+	for i, d := range [...]time.Duration{updateAfter: update, expireAfter: expire} {
+		switch {
+		case i == created:
+		case d == never:
+			s.offsets[i] = never
+		default:
+			s.offsets[i] = from + int64(d)
+			if s.offsets[i] < from || s.offsets[i] == never {
+				return span{}, false
+			}
+		}
+	}
+	return s, true
+}
+
 func isMonotonic(t time.Time) bool { return t != t.Round(0) }
 
 // fits reports whether an offset tells all that there is to t.
@@ -116,14 +143,22 @@ func (o *origin) fits(t time.Time) bool {
 	return d != never && o.at.Add(d) == t
 }
 
+const (
+	maxOffset = 100 * 365 * 24 * time.Hour
+	tolerance = int64(time.Microsecond)
+)
+
 // nearly reports whether an offset tells t to the nanosecond by the clock that is compared, and to
-// the microsecond by the other one, if there is a monotonic reading.
+// the microsecond by the other one, if there is a monotonic reading. Both t and the origin have one
+// or none.
 func (o *origin) nearly(t time.Time) bool {
 	d := t.Sub(o.at)
+	if d < -maxOffset || d > maxOffset {
+		return false
+	}
 	told := o.at.Add(d)
-	off := told.Round(0).Sub(t.Round(0))
-	return d != never && told.Equal(t) && told.Location() == t.Location() && isMonotonic(told) == isMonotonic(t) &&
-		-time.Microsecond <= off && off <= time.Microsecond
+	off := told.UnixNano() - t.UnixNano()
+	return -tolerance <= off && off <= tolerance && (off == 0 || isMonotonic(told)) && told.Location() == t.Location()
 }
 
 // instant returns one of the instants of a span.

@@ -134,51 +134,49 @@ func (b *bucket[K, V]) free(slot int) {
 	b.slots[slot].Store(nil)
 }
 
-// locked calls f for the stripe of a hash, under its lock, with the bucket that has all nodes of
-// that hash. It may be repeated if the table is dropped meanwhile.
-func (m *Memory[K, V]) locked(key K, f func(t *table[K, V], st *stripe, b *bucket[K, V], hash uint64)) {
-	for !m.tryLocked(key, f) {
+// lock locks the stripe of key and returns the table whose bucket has all nodes of that hash.
+func (m *Memory[K, V]) lock(key K) (t *table[K, V], st *stripe, hash uint64) {
+	for {
+		t := m.table.Load()
+		hash := t.hash(key)
+		st := &t.stripes[hash%stripes]
+		st.mu.Lock()
+		now := m.table.Load()
+		if now.stripes == t.stripes {
+			if now.prev.Load() != nil {
+				now.settleLocked(hash)
+			}
+			return now, st, hash
+		}
+		st.mu.Unlock() // the table has been dropped meanwhile
 	}
-}
-
-func (m *Memory[K, V]) tryLocked(key K, f func(t *table[K, V], st *stripe, b *bucket[K, V], hash uint64)) bool {
-	t := m.table.Load()
-	hash := t.hash(key)
-	st := &t.stripes[hash%stripes]
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	own := t.stripes
-	if t = m.table.Load(); t.stripes != own {
-		return false
-	}
-	t.settleLocked(hash)
-	f(t, st, t.bucket(hash), hash)
-	return true
 }
 
 // store puts a node in place of the one with its key, if there is one.
 func (m *Memory[K, V]) store(n *node[K, V]) {
-	m.locked(n.key, func(t *table[K, V], st *stripe, b *bucket[K, V], hash uint64) {
-		if _, at, slot := b.find(hash, n.key); at != nil {
-			at.slots[slot].Store(n)
-			return
-		}
-		b.add(hash, n)
-		if fillBuckets*st.nodes.Add(1) > fillNodes*int64(len(t.buckets)/stripes) {
-			m.grow(t)
-		}
-	})
+	t, st, hash := m.lock(n.key)
+	defer st.mu.Unlock()
+	b := t.bucket(hash)
+	if _, at, slot := b.find(hash, n.key); at != nil {
+		at.slots[slot].Store(n)
+		return
+	}
+	b.add(hash, n)
+	if fillBuckets*st.nodes.Add(1) > fillNodes*int64(len(t.buckets)/stripes) {
+		m.grow(t)
+	}
 }
 
 // remove takes the node of key out, if there is one.
 func (m *Memory[K, V]) remove(key K) {
-	m.locked(key, func(_ *table[K, V], st *stripe, b *bucket[K, V], hash uint64) {
-		if _, at, slot := b.find(hash, key); at != nil {
-			at.free(slot)
-			b.unlink(at)
-			st.nodes.Add(-1)
-		}
-	})
+	t, st, hash := m.lock(key)
+	defer st.mu.Unlock()
+	b := t.bucket(hash)
+	if _, at, slot := b.find(hash, key); at != nil {
+		at.free(slot)
+		b.unlink(at)
+		st.nodes.Add(-1)
+	}
 }
 
 // grow puts a greater table in place of t, if it is full and on its own.
@@ -199,9 +197,6 @@ func (m *Memory[K, V]) grow(t *table[K, V]) {
 // of the same stripe: twice as fast as the table can be filled.
 func (t *table[K, V]) settleLocked(hash uint64) {
 	prev := t.prev.Load()
-	if prev == nil {
-		return
-	}
 	t.moveLocked(prev.bucket(hash))
 	moved := &t.moved[hash%stripes]
 	for range 2 {

@@ -20,7 +20,6 @@ type Flight[K comparable, V, J any] struct {
 	// Written by the one who claims the flight, before done is closed; read after that, or under
 	// the shard's lock once claimed is set.
 	value V
-	entry *storage.Entry[V] // nil: the value is not kept
 	err   error
 
 	// Guarded by the shard's lock.
@@ -42,9 +41,8 @@ func (f *Flight[K, V, J]) Publish() {
 	close(f.done)
 }
 
-// Result returns the value and the entry made of it, or the error. It may be called once Done is
-// closed.
-func (f *Flight[K, V, J]) Result() (V, *storage.Entry[V], error) { return f.value, f.entry, f.err }
+// Result returns the value or the error. It may be called once Done is closed.
+func (f *Flight[K, V, J]) Result() (V, error) { return f.value, f.err }
 
 // Lookup is one storage read for one key with the callers that share it. It ends in an entry, in
 // the flight that its callers have to wait for, or in an error.

@@ -17,7 +17,7 @@ import (
 func land(t *testing.T, g *group, f *Flight[int, string, string], value string, created, now time.Time) {
 	t.Helper()
 	entry := entryOf(value, created)
-	stands, turn, next := g.Claim(f, Result[string]{Value: value, Entry: entry, Write: true}, now, nil)
+	stands, turn, next := g.Claim(f, Result[string]{Value: value, Entry: entry, Write: true}, now)
 	if !stands || turn == nil || next != nil {
 		t.Fatalf("Claim = %v, %v, %v, want a turn", stands, turn, next)
 	}
@@ -38,7 +38,7 @@ func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 		t.Errorf("the second Join = %+v, want to share the flight", out)
 	}
 	entry := entryOf("v", start)
-	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start, nil)
+	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start)
 	f.Publish()
 	if out := join(g, 1, start); out.Entry != entry { // neither stored nor gone yet
 		t.Errorf("Join during the write = %+v, want the entry", out)
@@ -49,7 +49,7 @@ func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 	if out := g.Join(1, version, nil, start, "job"); !out.Retry {
 		t.Errorf("Join with an old version = %+v, want Retry", out)
 	}
-	if value, _, err := f.Result(); value != "v" || err != nil {
+	if value, err := f.Result(); value != "v" || err != nil {
 		t.Errorf("Result = %q, %v", value, err)
 	}
 	atRest(t, g)
@@ -58,13 +58,13 @@ func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 func TestOnlyOneClaimStands(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
-	first, _, _ := g.Claim(f, Result[string]{Err: errors.New("timeout")}, start, nil)
-	second, turn, next := g.Claim(f, Result[string]{Value: "late", Entry: entryOf("late", start), Write: true}, start, nil)
+	first, _, _ := g.Claim(f, Result[string]{Err: errors.New("timeout")}, start)
+	second, turn, next := g.Claim(f, Result[string]{Value: "late", Entry: entryOf("late", start), Write: true}, start)
 	if !first || second || turn != nil || next != nil {
 		t.Errorf("Claims = %v and %v, %v, %v, want the first alone", first, second, turn, next)
 	}
-	if value, entry, err := f.Result(); value != "" || entry != nil || err == nil {
-		t.Errorf("Result = %q, %v, %v, want the error", value, entry, err)
+	if value, err := f.Result(); value != "" || err == nil {
+		t.Errorf("Result = %q, %v, want the error", value, err)
 	}
 	g.End()
 	atRest(t, g)
@@ -78,7 +78,7 @@ func TestDetachedFlightWritesNothingAndLeavesItsSuccessorAlone(t *testing.T) {
 		t.Fatalf("Invalidate = %v, %v", next, err)
 	}
 	successor := lead(t, g, 1, at(1))
-	stands, turn, _ := g.Claim(old, Result[string]{Value: "old", Entry: entryOf("old", start), Write: true}, at(2), nil)
+	stands, turn, _ := g.Claim(old, Result[string]{Value: "old", Entry: entryOf("old", start), Write: true}, at(2))
 	if !stands || turn != nil {
 		t.Errorf("Claim of the detached flight = %v, %v, want it to stand without a write", stands, turn)
 	}
@@ -97,7 +97,7 @@ func TestFlightThatLosesItsKeyBeforeTheWrite(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
 	blocker := g.Enqueue(1, 0)
-	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entryOf("v", start), Write: true}, start, nil)
+	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entryOf("v", start), Write: true}, start)
 	deletion, _, _ := g.Invalidate(1, at(1), true)
 	g.EndTurn(blocker, false)
 	if !mayBegin(g, turn) || isNewest(g, turn) {
@@ -126,7 +126,7 @@ func TestOneForcedFlightIsQueued(t *testing.T) {
 	if out := join(g, 1, start); out.Flight != running {
 		t.Errorf("Join = %+v, want the running flight", out)
 	}
-	_, _, next := g.Claim(running, Result[string]{Err: errors.New("failed")}, at(1), nil)
+	_, _, next := g.Claim(running, Result[string]{Err: errors.New("failed")}, at(1))
 	g.End()
 	if next != first.Flight {
 		t.Fatalf("after the running flight comes %v, want the queued one", next)
@@ -138,12 +138,12 @@ func TestOneForcedFlightIsQueued(t *testing.T) {
 	if out := g.Force(1, nil, "forced"); out.Flight == next || !out.Led {
 		t.Errorf("Force when it has begun = %+v, want another flight", out)
 	} else {
-		_, _, last := g.Claim(next, Result[string]{}, at(2), nil)
+		_, _, last := g.Claim(next, Result[string]{}, at(2))
 		g.End()
 		if last != out.Flight {
 			t.Errorf("then comes %v", last)
 		}
-		g.Claim(last, Result[string]{}, at(3), nil)
+		g.Claim(last, Result[string]{}, at(3))
 		g.End()
 	}
 	atRest(t, g)
@@ -162,19 +162,19 @@ func TestFlightThatWouldWaitForItself(t *testing.T) {
 	if out := g.Join(2, g.Version(2), own, start, "job"); out.Flight == nil {
 		t.Errorf("Join of another key = %+v", out)
 	} else {
-		g.Claim(out.Flight, Result[string]{}, start, nil)
+		g.Claim(out.Flight, Result[string]{}, start)
 		g.End()
 	}
 	turn, _, _ := g.Invalidate(1, start, false)
 	if out := g.Join(1, g.Version(1), own, start, "job"); out.Flight == nil || out.Flight == f || !out.Led {
 		t.Errorf("Join of a detached flight = %+v, want a new flight", out)
 	} else {
-		g.Claim(out.Flight, Result[string]{}, start, nil)
+		g.Claim(out.Flight, Result[string]{}, start)
 		g.End()
 	}
 	g.EndInvalidate(turn, false, true, start)
 	g.End()
-	g.Claim(f, Result[string]{}, start, nil)
+	g.Claim(f, Result[string]{}, start)
 	g.End()
 	atRest(t, g)
 }
@@ -205,7 +205,7 @@ func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
 			t.Errorf("an entry was found: flight %+v, led %v", f, led)
 		}
 		if f != nil {
-			g.Claim(f, Result[string]{}, at(2), nil)
+			g.Claim(f, Result[string]{}, at(2))
 			g.End()
 		}
 		g.End()
@@ -253,7 +253,7 @@ func TestLookupRefusesWhatWasInvalidatedMeanwhile(t *testing.T) {
 	if entry, _, _, _ := l.Result(); entry != nil || f == nil {
 		t.Errorf("the lookup ended in %v and %v, want a load", entry, f)
 	}
-	g.Claim(f, Result[string]{}, at(21), nil)
+	g.Claim(f, Result[string]{}, at(21))
 	g.End()
 	g.End()
 	atRest(t, g)
@@ -265,7 +265,7 @@ func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
 	refresh := func(entry *storage.Entry[string], now time.Time) bool {
 		out := g.Refresh(entry, 1, g.Version(1), now, "job")
 		if out.Flight != nil {
-			g.Claim(out.Flight, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now, nil)
+			g.Claim(out.Flight, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now)
 			g.End()
 		}
 		return out.Start
@@ -309,7 +309,7 @@ func TestAbortAllSettlesEverything(t *testing.T) {
 			t.Errorf("the %s flight has no result", name)
 			continue
 		}
-		if _, _, err := f.Result(); err != boom {
+		if _, err := f.Result(); err != boom {
 			t.Errorf("the %s flight has come to %v", name, err)
 		}
 	}
@@ -322,7 +322,7 @@ func TestAbortAllSettlesEverything(t *testing.T) {
 		t.Errorf("the load was cancelled %d times", cancelled)
 	}
 	for _, f := range []*Flight[int, string, string]{running, detached} {
-		if stands, _, _ := g.Claim(f, Result[string]{Value: "late"}, at(1), nil); stands {
+		if stands, _, _ := g.Claim(f, Result[string]{Value: "late"}, at(1)); stands {
 			t.Error("a late result stands")
 		}
 		g.End()
@@ -342,7 +342,7 @@ func TestRecordsOfALateWriteEndWithItsEntry(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
 	old := entryOf("old", start)
-	_, turn, _ := g.Claim(f, Result[string]{Value: "old", Entry: old, Write: true}, start, nil)
+	_, turn, _ := g.Claim(f, Result[string]{Value: "old", Entry: old, Write: true}, start)
 	g.EndWrite(turn, Written[string]{Entry: old, GivenUp: true}, at(time.Second))
 	g.End()
 	deletion, _, _ := g.Invalidate(1, at(2*time.Second), true)
@@ -373,7 +373,7 @@ func TestBackoffsThatAreOverAreForgotten(t *testing.T) {
 	for key := range loads {
 		now = now.Add(time.Millisecond) // so that 1000 backoffs are in force
 		f := lead(t, g, key, now)
-		g.Claim(f, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now, nil)
+		g.Claim(f, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now)
 		g.End()
 	}
 	if n, most := slots(g), shards*2*keep+2*1000; n > most {
@@ -403,7 +403,7 @@ func TestManyFencesBecomeOne(t *testing.T) {
 	if !ok || refuses(g, 7, entryOf("new", created), at(keys)) {
 		t.Errorf("an entry that is loaded now, created %v, is refused", created.Sub(start))
 	}
-	g.Claim(f, Result[string]{}, at(keys), nil)
+	g.Claim(f, Result[string]{}, at(keys))
 	g.End()
 
 	// Clearing the storage mends them all.
@@ -441,7 +441,7 @@ func TestInvalidateAllReachesEveryKey(t *testing.T) {
 	}
 	for _, f := range append(flights, queued...) {
 		entry := entryOf("v", at(2))
-		_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, at(2), nil)
+		_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, at(2))
 		if first := slices.Contains(flights, f); (turn == nil) != first {
 			t.Errorf("the flight of key %d may write: %v", f.Key, turn != nil)
 		}
@@ -545,7 +545,7 @@ func TestGroupConcurrently(t *testing.T) {
 		for f != nil {
 			g.Start(f, start, cancelFunc(func(error) {}))
 			entry := entryOf("v", start)
-			_, turn, next := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start, nil)
+			_, turn, next := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start)
 			f.Publish()
 			if turn != nil {
 				g.Await(turn)
@@ -622,7 +622,7 @@ func TestEndlessBackoffsAreBounded(t *testing.T) {
 	for key := range many {
 		f := g.Force(key, nil, "job").Flight
 		g.Start(f, start, nil)
-		g.Claim(f, Result[string]{Err: errors.New("down"), Started: start, Backoff: math.MaxInt64}, start, nil)
+		g.Claim(f, Result[string]{Err: errors.New("down"), Started: start, Backoff: math.MaxInt64}, start)
 		g.End()
 	}
 	if n := slots(g); n > many*3/4 {

@@ -10,7 +10,10 @@ func (g *Group[K, V, J]) InPlace(key K, change func() (what Change, done bool)) 
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[key]
+	var s *slot[K, V, J]
+	if len(sh.slots) > 0 { // often there are none, and the key need not be hashed
+		s = sh.slots[key]
+	}
 	if !sh.isQuiet(s) {
 		return false
 	}
@@ -35,7 +38,7 @@ func (g *Group[K, V, J]) SetInPlace(key K, now time.Time, put func() (done bool)
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.slots[key] != nil || !sh.isQuiet(nil) || g.aboveForSetLocked(sh, nil, now).After(now) {
+	if len(sh.slots) > 0 && sh.slots[key] != nil || !sh.isQuiet(nil) || g.aboveForSetLocked(sh, nil, now).After(now) {
 		return false, nil
 	}
 	if !g.Begin() {
@@ -47,6 +50,26 @@ func (g *Group[K, V, J]) SetInPlace(key K, now time.Time, put func() (done bool)
 	}
 	sh.version.Add(1)
 	return true, nil
+}
+
+// ClaimInPlace is Claim, with the write that follows, for a flight that has loaded value: put stores
+// it, under the rules of [Group.InPlace]. If it reports false, nothing has been done, and Claim has
+// to be called.
+func (g *Group[K, V, J]) ClaimInPlace(f *Flight[K, V, J], value V, put func() (done bool)) (done bool, next *Flight[K, V, J]) {
+	sh := g.shard(f.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.slots[f.Key]
+	if f.claimed || s.load != f || !sh.isQuiet(s) || !s.fence.isZero() || !sh.fence.isZero() ||
+		s.lookup != nil || len(s.detachedLookups) > 0 || !put() {
+		return false, nil
+	}
+	f.claimed, f.value = true, value
+	sh.version.Add(1)
+	s.failed, s.retry = time.Time{}, deadline{}
+	next = s.remove(f)
+	sh.tidyLocked(s)
+	return true, next
 }
 
 // isQuiet reports whether a write of the slot's key could begin and end here and now. The slot may

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"testing"
 	"time"
-
-	"github.com/memoize-go/memoize/storage"
 )
 
 func changed(what Change) func() (Change, bool) { return func() (Change, bool) { return what, true } }
@@ -49,7 +47,7 @@ func TestInPlaceLeavesWhatHasNotBeenDone(t *testing.T) {
 func TestInPlaceRemovalEndsTheBackoff(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
-	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour, Started: start}, start, nil)
+	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour, Started: start}, start)
 	if slots(g) != 1 {
 		t.Fatal("there is no backoff")
 	}
@@ -121,44 +119,59 @@ func TestSetInPlaceThatWasNotDoneCountsNothing(t *testing.T) {
 	}
 }
 
-// A flight whose entry was put on the spot has no turn, and its key is free.
-func TestClaimPutsInPlace(t *testing.T) {
+// A flight whose value was put on the spot has no turn, and its key is free.
+func TestClaimInPlace(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
-	entry := storage.NewEntry("v", start, time.Time{}, time.Time{})
-	var got *storage.Entry[string]
-	stands, turn, next := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start,
-		func(e *storage.Entry[string]) bool { got = e; return true })
-	if !stands || turn != nil || next != nil || got != entry {
-		t.Errorf("stands %v, turn %v, next %v, put %v", stands, turn, next, got)
+	queued := g.Force(1, nil, "job").Flight
+	before := g.Version(1)
+	done, next := g.ClaimInPlace(f, "v", func() bool { return true })
+	if !done || next != queued || g.Version(1) == before {
+		t.Errorf("done %v, next %v, version %d", done, next, g.Version(1))
 	}
-	if slots(g) != 0 {
-		t.Error("the key is not free")
+	f.Publish()
+	if value, err := f.Result(); value != "v" || err != nil {
+		t.Errorf("Result = %q, %v", value, err)
+	}
+	if stands, _, _ := g.Claim(f, Result[string]{}, start); stands {
+		t.Error("it has been claimed twice")
 	}
 }
 
-// Put is not called for a flight that was superseded, nor beside another write; what it refuses
-// gets a turn.
-func TestClaimInItsTurn(t *testing.T) {
-	entry := storage.NewEntry("v", start, time.Time{}, time.Time{})
+// What is put in place ends the backoff of its key.
+func TestClaimInPlaceEndsTheBackoff(t *testing.T) {
+	g := newGroup()
+	f := lead(t, g, 1, start)
+	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour, Started: start}, start)
+	f = lead(t, g, 1, start)
+	if done, _ := g.ClaimInPlace(f, "v", func() bool { return true }); !done || slots(g) != 0 {
+		t.Errorf("done: %v, %d slots", done, slots(g))
+	}
+}
+
+// Put is not called for a flight that was superseded, nor beside another write or a fence; what it
+// refuses has not been done.
+func TestClaimInPlaceNeedsAQuietKey(t *testing.T) {
 	for name, tt := range map[string]struct {
-		disturb     func(t *testing.T, g *group)
-		calls       int
-		wantsNoTurn bool
+		disturb func(t *testing.T, g *group)
+		calls   int
 	}{
-		"refused":     {func(*testing.T, *group) {}, 1, false},
-		"beside one":  {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, 0, false},
-		"invalidated": {func(t *testing.T, g *group) { g.Invalidate(1, start, false) }, 0, true},
+		"refused":          {func(*testing.T, *group) {}, 1},
+		"beside a write":   {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, 0},
+		"beside a lookup":  {func(t *testing.T, g *group) { g.JoinLookup(1, nil, start, "job", notAbsent) }, 0},
+		"invalidated":      {func(t *testing.T, g *group) { g.Invalidate(1, start, false) }, 0},
+		"removal of all":   {func(t *testing.T, g *group) { g.InvalidateAll(start, false, nil) }, 0},
+		"a fence":          {failDeletion, 0},
+		"settled by Close": {func(t *testing.T, g *group) { g.AbortAll(ErrClosed) }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGroup()
 			f := lead(t, g, 1, start)
 			tt.disturb(t, g)
 			calls := 0
-			_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start,
-				func(*storage.Entry[string]) bool { calls++; return false })
-			if calls != tt.calls || (turn == nil) != tt.wantsNoTurn {
-				t.Errorf("calls %d, turn %v", calls, turn)
+			done, _ := g.ClaimInPlace(f, "v", func() bool { calls++; return false })
+			if done || calls != tt.calls {
+				t.Errorf("done %v, calls %d, want %d", done, calls, tt.calls)
 			}
 		})
 	}

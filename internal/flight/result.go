@@ -41,10 +41,7 @@ type Result[V any] struct {
 // something to write, turn is its place in the order of the key's writes, which has to be ended
 // with EndWrite; until then its entry is the answer for callers that find none. Next is the flight
 // to start now, if any. The caller publishes the result.
-//
-// If there is an entry to be stored, put does it on the spot if it can: see [Group.InPlace]. There
-// is no turn then. Put may be nil.
-func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time, put func(*storage.Entry[V]) (done bool)) (stands bool, turn *Turn[K], next *Flight[K, V, J]) {
+func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (stands bool, turn *Turn[K], next *Flight[K, V, J]) {
 	sh := g.shard(f.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -53,13 +50,8 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time, p
 		return false, nil, nil
 	}
 	f.claimed = true
-	f.value, f.entry, f.err = r.Value, r.Entry, r.Err
-	switch {
-	case s.load != f || r.Err != nil || !r.Write:
-	case put != nil && r.Entry != nil && sh.isQuiet(s) && put(r.Entry):
-		sh.version.Add(1)
-		s.storedLocked(sh, r.Entry, now)
-	default:
+	f.value, f.err = r.Value, r.Err
+	if s.load == f && r.Err == nil && r.Write {
 		turn = sh.enqueueLocked(s)
 		s.pending, s.pendingBy, s.pendingAt, s.pendingSet = r.Entry, turn, f.created, false
 	}

@@ -92,7 +92,7 @@ func TestExclusivelyWaitsForWritesAndHoldsUpNewOnes(t *testing.T) {
 		if out := join(g, 3, start); out.Flight == nil || !out.Start {
 			t.Errorf("Join while f runs = %+v, want a new flight", out)
 		} else {
-			g.Claim(out.Flight, Result[string]{}, start, nil)
+			g.Claim(out.Flight, Result[string]{}, start)
 			g.End()
 		}
 		close(leave)
