@@ -182,9 +182,11 @@ func (e *engine[A, K, V]) claimInPlace(f *flight.Flight[K, V, job[A, K, V]], a *
 	if a.err != nil || !s.keeps(created, now) {
 		return false
 	}
-	done, next := e.group.ClaimInPlace(f, a.value, func() bool { return e.keep(s, f.Key, a.value, created) })
+	done, next := e.group.ClaimInPlace(f, a.value, func() (done bool) {
+		done, a.evicts = e.keep(s, f.Key, a.value, created)
+		return done
+	})
 	if done {
-		a.evicts = true
 		e.claimed(f, a, true, next)
 	}
 	return done

@@ -194,17 +194,19 @@ func (s *settings[A, K, V]) keeps(created, now time.Time) bool {
 }
 
 // keep stores a value and tells the strategy, for a caller who is called by the group for that. It
-// reports false, and does nothing, if that is not ours alone to do, or has been replaced.
-func (e *engine[A, K, V]) keep(began *settings[A, K, V], key K, value V, created time.Time) (done bool) {
+// reports false, and does nothing, if that is not ours alone to do, or has been replaced. Added says
+// that there may be too many entries now.
+func (e *engine[A, K, V]) keep(began *settings[A, K, V], key K, value V, created time.Time) (done, added bool) {
 	s := e.settings.Load()
 	if !s.inline() || s.store.generation != began.store.generation {
-		return false
+		return false, false
 	}
-	entry, done := s.store.memory.Keep(key, value, created, began.updateAfter, began.expireAfter)
-	if done {
-		s.strategy.MarkWritten(key, entry.Mark())
+	entry, added := s.store.memory.Keep(key, value, created, began.updateAfter, began.expireAfter)
+	if entry == nil {
+		return false, false
 	}
-	return done
+	s.strategy.MarkWritten(key, entry.Mark())
+	return true, added
 }
 
 // releaseInPlace is release where storage and strategy are ours, unless the victim is being written.
@@ -220,10 +222,9 @@ func (e *engine[A, K, V]) releaseInPlace(named *settings[A, K, V], victim K) (do
 			return flight.Unchanged, false
 		case s.store.generation != named.store.generation || s.strategy.generation != named.strategy.generation:
 			return flight.Unchanged, true // the books it was named from have been replaced
-		case s.store.memory.Lookup(victim) == nil:
+		case !s.store.memory.Drop(victim):
 			return flight.Unchanged, true // removed since it was named
 		}
-		s.store.memory.Release(context.Background(), victim)
 		s.strategy.MarkReleased(victim)
 		removed = true
 		return flight.Removed, true
@@ -326,12 +327,18 @@ func (e *engine[A, K, V]) setInPlace(s *settings[A, K, V], key K, value V) (done
 	if !s.keeps(now, now) {
 		return false, nil
 	}
-	done, err = e.group.SetInPlace(key, now, func() bool { return e.keep(s, key, value, now) })
+	added := false
+	done, err = e.group.SetInPlace(key, now, func() (done bool) {
+		done, added = e.keep(s, key, value, now)
+		return done
+	})
 	if err != nil {
 		return false, callError(key, err)
 	}
 	if done {
 		defer e.group.End()
+	}
+	if added {
 		e.evict()
 	}
 	return done, nil

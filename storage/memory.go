@@ -86,16 +86,16 @@ func (m *Memory[K, V]) Put(key K, entry *Entry[V]) *Entry[V] {
 	return &n.entry
 }
 
-// Keep is Put for a value whose life span counts from created. If it reports false, it has done
-// nothing, because the instants lie too far away for it, and [NewEntry] has to be used.
-func (m *Memory[K, V]) Keep(key K, value V, created time.Time, updateAfter, expireAfter time.Duration) (kept *Entry[V], ok bool) {
+// Keep is Put for a value whose life span counts from created. It also tells whether the key is new.
+// If it returns nil, it has done nothing, because the instants lie too far away for it, and
+// [NewEntry] has to be used.
+func (m *Memory[K, V]) Keep(key K, value V, created time.Time, updateAfter, expireAfter time.Duration) (kept *Entry[V], added bool) {
 	span, ok := spanFrom(created, updateAfter, expireAfter)
 	if !ok {
 		return nil, false
 	}
 	n := &node[K, V]{key: key, entry: Entry[V]{span: span, Value: value}}
-	m.store(n)
-	return &n.entry, true
+	return &n.entry, m.store(n)
 }
 
 // Release removes the entry of key. The error is always nil.
@@ -109,6 +109,9 @@ func (m *Memory[K, V]) Invalidate(_ context.Context, key K) error {
 	m.remove(key)
 	return nil
 }
+
+// Drop is Release, and reports whether there was an entry.
+func (m *Memory[K, V]) Drop(key K) bool { return m.remove(key) }
 
 // Clear removes all entries; one offered meanwhile may go with them. The error is always nil.
 func (m *Memory[K, V]) Clear(context.Context) error {

@@ -152,31 +152,36 @@ func (m *Memory[K, V]) lock(key K) (t *table[K, V], st *stripe, hash uint64) {
 	}
 }
 
-// store puts a node in place of the one with its key, if there is one.
-func (m *Memory[K, V]) store(n *node[K, V]) {
+// store puts a node in place of the one with its key, if there is one, and reports whether the key
+// is new.
+func (m *Memory[K, V]) store(n *node[K, V]) (added bool) {
 	t, st, hash := m.lock(n.key)
 	defer st.mu.Unlock()
 	b := t.bucket(hash)
 	if _, at, slot := b.find(hash, n.key); at != nil {
 		at.slots[slot].Store(n)
-		return
+		return false
 	}
 	b.add(hash, n)
 	if fillBuckets*st.nodes.Add(1) > fillNodes*int64(len(t.buckets)/stripes) {
 		m.grow(t)
 	}
+	return true
 }
 
-// remove takes the node of key out, if there is one.
-func (m *Memory[K, V]) remove(key K) {
+// remove takes the node of key out, and reports whether there was one.
+func (m *Memory[K, V]) remove(key K) bool {
 	t, st, hash := m.lock(key)
 	defer st.mu.Unlock()
 	b := t.bucket(hash)
-	if _, at, slot := b.find(hash, key); at != nil {
-		at.free(slot)
-		b.unlink(at)
-		st.nodes.Add(-1)
+	_, at, slot := b.find(hash, key)
+	if at == nil {
+		return false
 	}
+	at.free(slot)
+	b.unlink(at)
+	st.nodes.Add(-1)
+	return true
 }
 
 // grow puts a greater table in place of t, if it is full and on its own.

@@ -84,8 +84,10 @@ func (c *coarse) tick() {
 
 // check ends a reading that cannot be a bound of now.
 func (c *coarse) check(now time.Time) {
-	if r := c.current.Load(); r != nil && (now.After(r.at) || now.Before(r.at.Add(-2*Margin))) {
-		c.current.CompareAndSwap(r, nil)
+	if r := c.current.Load(); r != nil {
+		if ahead := r.at.Sub(now); ahead < 0 || ahead > 2*Margin {
+			c.current.CompareAndSwap(r, nil)
+		}
 	}
 }
 
