@@ -39,22 +39,53 @@ type origin struct {
 	stead any
 }
 
-// Of Times with a monotonic reading and without: the origin that was shared last. It only saves
-// memory: a span that it does not fit gets another one.
-var wallOrigin, monotonicOrigin atomic.Pointer[origin]
+// origins is where spans find an origin that they can share. It only saves memory and time: a span
+// that has another one is as good.
+type origins struct {
+	current atomic.Pointer[origin]
 
-func latest(t time.Time) *atomic.Pointer[origin] {
+	// What was not near to it. If the very next Time is near to this, a clock was set, and it
+	// becomes the current one. A single Time can be off by far, if the system ran something else
+	// between the readings of its two clocks.
+	candidate atomic.Pointer[origin]
+}
+
+// Of Times with a monotonic reading and without.
+var monotonic, wall origins
+
+func originsOf(t time.Time) *origins {
 	if isMonotonic(t) {
-		return &monotonicOrigin
+		return &monotonic
 	}
-	return &wallOrigin
+	return &wall
+}
+
+// find returns an origin that t is near to, for many if there is one.
+func (s *origins) find(t time.Time) *origin {
+	current := s.current.Load()
+	if current != nil && current.nearly(t) {
+		if s.candidate.Load() != nil {
+			s.candidate.Store(nil)
+		}
+		return current
+	}
+	if c := s.candidate.Load(); c != nil && c.nearly(t) {
+		s.current.Store(c)
+		return c
+	}
+	o := &origin{at: t}
+	if current == nil {
+		s.current.CompareAndSwap(nil, o)
+	} else {
+		s.candidate.Store(o)
+	}
+	return o
 }
 
 // newSpan returns a span of three instants, and the origin that the caller has to give it if it has
 // none that it could share.
 func newSpan(c, update, expire time.Time) (s span, own origin) {
-	shared := latest(c)
-	s.from = shared.Load()
+	s.from = originsOf(c).current.Load()
 	if s.from == nil || !s.from.fits(c) {
 		s.from = nil
 		own.at = c
@@ -84,16 +115,7 @@ func (s *span) compact() {
 		return
 	}
 	at := s.instant(created)
-	shared := latest(at)
-	o := shared.Load()
-	switch {
-	case o == s.from:
-		return
-	case o == nil || !o.nearly(at):
-		s.from = &origin{at: s.from.at} // without what the other one may be part of
-		shared.Store(s.from)
-		return
-	}
+	o := originsOf(at).find(at)
 	shift := int64(s.from.at.Sub(o.at))
 	moved := s.offsets
 	for i, offset := range moved {
@@ -111,12 +133,7 @@ func (s *span) compact() {
 // spanFrom returns a compact span by its durations, of which the longest means never. It reports
 // false if there is none.
 func spanFrom(c time.Time, update, expire time.Duration) (s span, ok bool) {
-	shared := latest(c)
-	o := shared.Load()
-	if o == nil || !o.nearly(c) {
-		o = &origin{at: c}
-		shared.Store(o)
-	}
+	o := originsOf(c).find(c)
 	from := int64(c.Sub(o.at))
 	s.from = o
 	s.offsets[created] = from
@@ -197,7 +214,7 @@ type Moment struct {
 
 // At returns the moment of t.
 func At(t time.Time) Moment {
-	o := latest(t).Load()
+	o := originsOf(t).current.Load()
 	if o == nil {
 		return Moment{}
 	}

@@ -69,6 +69,28 @@ func TestCompactSpansShareTheirOrigin(t *testing.T) {
 	}
 }
 
+// One Time whose two clocks were not read at once has an origin of its own; two that agree show
+// that a clock was set, and the next ones count from them.
+func TestOriginSurvivesAnOutlier(t *testing.T) {
+	var s origins
+	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	first := s.find(noon)
+	if got := s.find(noon.Add(time.Minute)); got != first {
+		t.Errorf("a minute later: %v", got.at)
+	}
+	outlier := noon.In(time.FixedZone("", 3600))
+	other := s.find(outlier)
+	for range 3 {
+		if other == first || s.find(noon.Add(time.Hour)) != first {
+			t.Error("one outlier at a time has replaced the origin")
+		}
+		other = s.find(outlier)
+	}
+	if got := s.find(outlier.Add(time.Second)); got != other || s.find(outlier.Add(time.Hour)) != other {
+		t.Error("two that agree have not replaced it")
+	}
+}
+
 func TestZeroEntryIsFreshForEver(t *testing.T) {
 	var e Entry[int]
 	now := time.Now()

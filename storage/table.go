@@ -143,8 +143,8 @@ func (m *Memory[K, V]) lock(key K) (t *table[K, V], st *stripe, hash uint64) {
 		st.mu.Lock()
 		now := m.table.Load()
 		if now.stripes == t.stripes {
-			if now.prev.Load() != nil {
-				now.settleLocked(hash)
+			if prev := now.prev.Load(); prev != nil {
+				now.settleLocked(prev, hash)
 			}
 			return now, st, hash
 		}
@@ -199,9 +199,9 @@ func (m *Memory[K, V]) grow(t *table[K, V]) {
 }
 
 // settleLocked moves the nodes that have the hash's bucket out of the previous table, and some more
-// of the same stripe: twice as fast as the table can be filled.
-func (t *table[K, V]) settleLocked(hash uint64) {
-	prev := t.prev.Load()
+// of the same stripe: twice as fast as the table can be filled. Another stripe may be the last one
+// to have moved meanwhile: prev is what the caller has seen.
+func (t *table[K, V]) settleLocked(prev *table[K, V], hash uint64) {
 	t.moveLocked(prev.bucket(hash))
 	moved := &t.moved[hash%stripes]
 	for range 2 {

@@ -194,6 +194,49 @@ func TestTableReaderFollowsAMovedNode(t *testing.T) {
 	}
 }
 
+// A writer has seen the previous table, and before it goes on the last stripe has moved.
+func TestTableIsSettledWhileAWriterSettles(t *testing.T) {
+	now := time.Now()
+	memory := NewMemory[int, int]()
+	for key := 0; memory.table.Load().prev.Load() == nil; key++ {
+		memory.Put(key, NewEntry(key, now, now, now))
+	}
+	table := memory.table.Load()
+	prev := table.prev.Load()
+	for key := 0; table.prev.Load() != nil; key = (key + 1) % 2000 {
+		memory.Put(key, NewEntry(key, now, now, now))
+	}
+	before := memory.Len()
+	table.settleLocked(prev, table.hash(0))
+	if memory.Lookup(0) == nil || memory.Len() != before {
+		t.Errorf("Lookup(0) = %v, Len = %d, want %d", memory.Lookup(0), memory.Len(), before)
+	}
+}
+
+// Many writers at once, while the table grows.
+func TestTableManyWriters(t *testing.T) {
+	now := time.Now()
+	for range 30 {
+		memory := NewMemory[int, int]()
+		var wg sync.WaitGroup
+		for writer := range 8 {
+			wg.Go(func() {
+				for i := range 3000 {
+					key := writer*3000 + i
+					memory.Put(key, NewEntry(key, now, now, now))
+					if i%3 == 0 {
+						memory.Drop(key)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if got, want := memory.Len(), 8*2000; got != want {
+			t.Fatalf("Len = %d, want %d", got, want)
+		}
+	}
+}
+
 func TestMatches(t *testing.T) {
 	tags := uint64(0x81_00_ff_80_81_00) // slots 0 to 5, the first on the right
 	for tag, want := range map[uint64][]int{0x81: {1, 5}, 0x80: {2}, 0xff: {3}, 0x82: nil} {
