@@ -142,7 +142,7 @@ func usable[V any](entry *storage.Entry[V], floor, now time.Time) bool {
 // hit answers with a fresh entry.
 func (e *engine[A, K, V]) hit(s *settings[A, K, V], key K, entry *storage.Entry[V]) V {
 	if s.countHits {
-		e.counters.hits.Inc()
+		e.counters.hits.inc()
 	}
 	return e.handOut(s, key, entry)
 }
@@ -150,7 +150,7 @@ func (e *engine[A, K, V]) hit(s *settings[A, K, V], key K, entry *storage.Entry[
 // staleHit answers with a stale entry.
 func (e *engine[A, K, V]) staleHit(s *settings[A, K, V], key K, entry *storage.Entry[V]) V {
 	if s.countHits {
-		e.counters.staleHits.Inc()
+		e.counters.staleHits.inc()
 	}
 	return e.handOut(s, key, entry)
 }

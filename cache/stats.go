@@ -2,8 +2,6 @@ package cache
 
 import (
 	"sync/atomic"
-
-	"github.com/puzpuzpuz/xsync/v4"
 )
 
 // Stats is a count of what a cache has done since it was made. At rest and with [WithStats] the
@@ -34,7 +32,7 @@ type Stats struct {
 // counters are the running counts behind Stats.
 type counters struct {
 	// Hits are counted on the hit path, where one shared word would be fought for.
-	hits, staleHits *xsync.Counter
+	hits, staleHits *counter
 
 	led, joined, refused                          atomic.Uint64
 	succeeded, failed, timedOut, panicked, exited atomic.Uint64
@@ -44,13 +42,13 @@ type counters struct {
 }
 
 func newCounters() *counters {
-	return &counters{hits: xsync.NewCounter(), staleHits: xsync.NewCounter()}
+	return &counters{hits: newCounter(), staleHits: newCounter()}
 }
 
 func (c *counters) snapshot(hitsCounted bool) Stats {
 	return Stats{
-		Hits:           uint64(c.hits.Value()),
-		StaleHits:      uint64(c.staleHits.Value()),
+		Hits:           c.hits.value(),
+		StaleHits:      c.staleHits.value(),
 		Led:            c.led.Load(),
 		Joined:         c.joined.Load(),
 		Refused:        c.refused.Load(),

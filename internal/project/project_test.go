@@ -24,7 +24,7 @@ const (
 // before adding it.
 var allowed = map[string][]string{
 	"cache": {"clockwork", "entrybuilder", "eviction", "internal/clock", "internal/flight", "internal/hook", "invalidation", "keys",
-		"postprocess", "serde", "storage", "xsync"},
+		"postprocess", "serde", "storage"},
 	"entrybuilder":               {"storage"},
 	"eviction":                   {"storage"},
 	"eviction/evictiontest":      {"eviction", "storage"},
@@ -51,7 +51,6 @@ var allowed = map[string][]string{
 // others are the modules that may be imported at all, by the names used above.
 var others = map[string]string{
 	"github.com/jonboulle/clockwork": "clockwork",
-	"github.com/puzpuzpuz/xsync/v4":  "xsync",
 	"github.com/huandu/go-clone":     "go-clone",
 	"github.com/google/go-cmp/cmp":   "go-cmp",
 }
