@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/memoize-go/memoize/internal/benchmarks/libraries"
 )
 
 // BenchmarkMiss measures a miss in a full cache: a look, an instant load, a write and an eviction. A key comes back only after 1<<20
 // others. A library may work off its writes later, or drop them.
+//
+// The last one, detached, is no cache: it is what a load costs that a caller can leave and that ends at its timeout, whatever the load
+// function does: a goroutine, a timer and a channel.
 func BenchmarkMiss(b *testing.B) {
 	const ring = 1 << 20
 	misses := sync.OnceValue(func() []string { return makeKeys(string16, 0, ring) })
@@ -46,4 +50,24 @@ func BenchmarkMiss(b *testing.B) {
 		}
 		s.close()
 	}
+	for _, goroutines := range []int{1, 2, 8} {
+		b.Run(fmt.Sprintf("goroutines=%d/lib=detached", goroutines), func(b *testing.B) {
+			b.ReportAllocs()
+			share(b, goroutines, func(_, n int) {
+				for range n {
+					<-detached()
+				}
+			})
+		})
+	}
+}
+
+func detached() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		timer := time.AfterFunc(time.Minute, func() {})
+		timer.Stop()
+		close(done)
+	}()
+	return done
 }

@@ -42,6 +42,27 @@ var mutants = []mutant{
 		finds: []string{explore},
 	},
 	{
+		name:  "set in place beside a load",
+		file:  "internal/flight/inplace.go",
+		old:   `	if len(sh.slots) > 0 && sh.slots[key] != nil || !sh.isQuiet(nil)`,
+		new:   `	if !sh.isQuiet(nil)`,
+		finds: []string{explore, model},
+	},
+	{
+		name:  "superseded load stored in place",
+		file:  "internal/flight/inplace.go",
+		old:   `	if f.claimed || s.load != f || `,
+		new:   `	if f.claimed || `,
+		finds: []string{explore},
+	},
+	{
+		name:  "changes in place while everything is removed",
+		file:  "internal/flight/inplace.go",
+		old:   `	return sh.gates == 0 && (`,
+		new:   `	return (`,
+		finds: []string{explore},
+	},
+	{
 		name: "gap between miss and register",
 		file: "internal/flight/join.go",
 		old: `	if sh.version.Load() != version {
