@@ -38,16 +38,14 @@ func newCallContext(caller context.Context, now time.Time, limit time.Duration) 
 // Cancel ends the call, for a cause or because it is over. Only the first end counts.
 func (c *callContext) Cancel(cause error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.ended {
-		c.mu.Unlock()
 		return
 	}
 	c.ended, c.cause = true, cause
-	cancel, done := c.cancel, c.done
-	c.mu.Unlock()
-	if cancel != nil {
-		cancel(cause)
-		close(done)
+	if c.inner != nil { // nothing foreign runs under it: what is derived is told on goroutines of its own
+		c.cancel(cause)
+		close(c.done)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/memoize-go/memoize/internal/clock"
 	"github.com/memoize-go/memoize/internal/flight"
 	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/invalidation"
@@ -117,13 +118,18 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	if entry == nil {
 		return e.getOther(ctx, s, args, key)
 	}
-	if bound := s.clock.Bound(); (bound == nil || !entry.SurelyFresh(bound)) && !entry.Fresh(s.clock.Read()) {
+	if bound := s.clock.Bound(); (bound == nil || !entry.SurelyFresh(&bound.Moment)) && !isFresh(entry, bound, s.clock) {
 		return e.getLocal(ctx, s, args, key)
 	}
 	if s.plain {
 		return entry.Value, nil
 	}
 	return e.hit(s, key, entry), nil
+}
+
+// isFresh looks closer at an entry that is not fresh at a glance.
+func isFresh[V any](entry *storage.Entry[V], bound *clock.Reading, c *clock.Source) bool {
+	return bound != nil && entry.Fresh(bound.At) || entry.Fresh(c.Read())
 }
 
 // getOther decides for a key that no entry was found for at the first look.

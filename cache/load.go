@@ -176,7 +176,8 @@ func (e *engine[A, K, V]) claim(f *flight.Flight[K, V, job[A, K, V]], a *attempt
 	return stands
 }
 
-// claimInPlace is claim, with the write that follows, for a value that everything is ours to do for.
+// claimInPlace is claim, with the write that follows, for a value that our own parts keep. It
+// reports false, and has done nothing, if that is not so, or not on the spot.
 func (e *engine[A, K, V]) claimInPlace(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], created, now time.Time) (stands bool) {
 	s := f.Job.settings
 	if a.err != nil || !s.keeps(created, now) {

@@ -210,6 +210,7 @@ func (e *engine[A, K, V]) keep(began *settings[A, K, V], key K, value V, created
 }
 
 // releaseInPlace is release where storage and strategy are ours, unless the victim is being written.
+// A value that was set since the victim was named goes with it: the cache is full.
 func (e *engine[A, K, V]) releaseInPlace(named *settings[A, K, V], victim K) (done bool) {
 	if !named.inline() {
 		return false

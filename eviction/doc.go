@@ -23,7 +23,7 @@
 //   - LeastRecentlyUsed is exact and well known, and takes a lock on every read.
 //
 // The books take memory for the most keys that were in them at once, until Clear: about 20 bytes per key and the key
-// itself, without what it points to. SIEVE, S3FIFO and TinyLFU take 8 more for its mark, S3FIFO up to 16 more for
+// itself, without what it points to. SIEVE, S3FIFO and TinyLFU take 8 more for its mark, S3FIFO up to 28 more for
 // each key that it remembers, and TinyLFU 8 more for its estimates. They grow in small steps: no write ever waits for
 // all keys to be copied. Beyond about 4 billion keys in one strategy, further ones are ignored, and are never named.
 //

@@ -5,7 +5,7 @@ const (
 	ghostChunkLen  = 1 << ghostChunkBits
 )
 
-// ghost remembers hashes in the order in which they came: 63 bits of each, in about 16 bytes. The zero value is empty.
+// ghost remembers hashes in the order in which they came: 63 bits of each, in 16 to 28 bytes. The zero value is empty.
 //
 // The hashes stand in a queue, and are named by their places in it, which are numbers that count up and begin again
 // after 4 billion. The index is a hash table with chains from newer to older hashes. So a hash that is too old is simply

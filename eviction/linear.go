@@ -8,12 +8,11 @@ type linear struct {
 	mask    uint32 // one less than the power of two that is at least buckets
 }
 
-// of returns the bucket of a hash.
+// of returns the bucket of a hash. There is no jump in it, because nobody could predict it.
 func (l linear) of(hash uint32) uint32 {
-	if b := hash & l.mask; b < l.buckets {
-		return b
-	}
-	return hash & (l.mask >> 1)
+	b := hash & l.mask
+	beyond := uint32(int32(l.buckets-1-b) >> 31) // all bits if there is no bucket b
+	return b &^ (beyond & (l.mask ^ l.mask>>1))
 }
 
 // grow adds a bucket and returns the one that it shares hashes with, which is itself if it is the first.

@@ -10,10 +10,13 @@ import (
 )
 
 // Memory is a [Storage] in the memory of this process, on a concurrent hash table. Reads take no
-// lock and write no shared memory, and no operation but All and Len takes time in proportion to the
-// number of entries. No method looks at its ctx or fails. It has no bound of its own; the cache's
-// eviction strategy keeps it within capacity. What its table takes beside the entries, some 20
-// bytes for each, it keeps until Clear.
+// lock and write no shared memory. No operation takes time in proportion to the number of entries
+// but All, and the write with which the table grows: it zeroes the new one. No method looks at its
+// ctx or fails. It has no bound of its own; the cache's eviction strategy keeps it within capacity.
+//
+// Beside the entries the table takes some 20 bytes for each, and up to 43 from when it has grown
+// until it is written again. It keeps them until Clear. A key that does not equal itself, as a NaN
+// does not, is not stored: nobody could find it.
 //
 // A Memory serves one cache, because the marks of its entries belong to that cache's eviction
 // strategy. Of two entries offered for one key it holds the one offered last.
@@ -49,8 +52,8 @@ func (m *Memory[K, V]) Lookup(key K) *Entry[V] {
 		// This is find once more: a call would cost as much again as what it does.
 		tag := tagOf(hash)
 		for b := t.bucket(hash); b != nil; b = b.more.Load() {
-			for m := matches(b.tags.Load(), tag); m != 0; m &= m - 1 {
-				if n := b.slots[bits.TrailingZeros64(m)/8].Load(); n != nil && n.key == key {
+			for found := matches(b.tags.Load(), tag); found != 0; found &= found - 1 {
+				if n := b.slots[bits.TrailingZeros64(found)/8].Load(); n != nil && n.key == key {
 					return n.stored()
 				}
 			}

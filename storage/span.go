@@ -117,6 +117,9 @@ func (s *span) compact() {
 	at := s.instant(created)
 	o := originsOf(at).find(at)
 	shift := int64(s.from.at.Sub(o.at))
+	if shift == math.MinInt64 || shift == math.MaxInt64 {
+		return // too far apart
+	}
 	moved := s.offsets
 	for i, offset := range moved {
 		if offset == never {
@@ -157,7 +160,7 @@ func isMonotonic(t time.Time) bool { return t != t.Round(0) }
 // fits reports whether an offset tells all that there is to t.
 func (o *origin) fits(t time.Time) bool {
 	d := t.Sub(o.at)
-	return d != never && o.at.Add(d) == t
+	return d != never && d != math.MinInt64 && o.at.Add(d) == t
 }
 
 const (

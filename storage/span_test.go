@@ -91,6 +91,18 @@ func TestOriginSurvivesAnOutlier(t *testing.T) {
 	}
 }
 
+// Instants that lie too far apart for a difference stay what they are.
+func TestCompactAcrossCenturies(t *testing.T) {
+	memory := NewMemory[int, int]()
+	year := func(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
+	for i, y := range []int{1700, 2090, 1991, 2090, 2090, 1991, 1700, 1700, 2090, 1991} {
+		entry := memory.Put(i, NewEntry(i, year(y), year(y), year(y)))
+		if !entry.Created().Equal(year(y)) || !entry.ExpireAfter().Equal(year(y)) || !entry.Expired(year(y)) || entry.Fresh(year(y)) {
+			t.Errorf("%d: created %v, expires %v", y, entry.Created(), entry.ExpireAfter())
+		}
+	}
+}
+
 func TestZeroEntryIsFreshForEver(t *testing.T) {
 	var e Entry[int]
 	now := time.Now()

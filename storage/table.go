@@ -17,20 +17,21 @@ const (
 )
 
 // table is a hash table from keys to nodes. Reads take no lock and write nothing; writes take turns
-// by stripe. An entry lies beside its key, so that a hit looks at two places in memory: the bucket
-// and the node.
+// by stripe. An entry lies beside its key, so that a hit looks at two places of its own in memory:
+// the bucket and the node.
 //
 // A table does not grow: another one of twice its size takes its place, and the nodes move there a
 // bucket at a time, with the writes that follow. So no write takes time in proportion to the number
-// of entries, but for the zeroing of the new buckets. Nothing makes it smaller.
+// of entries, but for one that zeroes the new buckets. Nothing makes it smaller.
 type table[K comparable, V any] struct {
 	buckets []bucket[K, V] // a power of two, not less than stripes
 	seed    maphash.Seed
 	prev    atomic.Pointer[table[K, V]] // what this one takes the place of, until all nodes have moved
 	stripes *[stripes]stripe            // shared with prev
 
-	moving atomic.Int32    // stripes that have nodes in prev
-	moved  [stripes]uint32 // of the buckets in prev; guarded by the stripes
+	moving  atomic.Int32    // stripes that have nodes in prev
+	moved   [stripes]uint32 // of the buckets in prev; guarded by the stripes
+	growing atomic.Bool     // somebody makes the one that takes this one's place
 }
 
 // stripe is the lock of the buckets whose number it divides.
@@ -154,7 +155,13 @@ func (m *Memory[K, V]) lock(key K) (t *table[K, V], st *stripe, hash uint64) {
 
 // store puts a node in place of the one with its key, if there is one, and reports whether the key
 // is new.
+//
+// A key that does not equal itself, as a NaN does not, has another hash every time. Nobody could
+// find it, and it would not move with its stripe: it is not stored.
 func (m *Memory[K, V]) store(n *node[K, V]) (added bool) {
+	if key := n.key; key != n.key {
+		return false
+	}
 	t, st, hash := m.lock(n.key)
 	defer st.mu.Unlock()
 	b := t.bucket(hash)
@@ -184,12 +191,13 @@ func (m *Memory[K, V]) remove(key K) bool {
 	return true
 }
 
-// grow puts a greater table in place of t, if it is full and on its own.
+// grow puts a greater table in place of t, if it is full and on its own. One of the writers who see
+// that does it, and the others go on meanwhile.
 //
 // A write that is under way in another stripe goes on in t. That is as good: the nodes of that
 // stripe move under its lock.
 func (m *Memory[K, V]) grow(t *table[K, V]) {
-	if t.prev.Load() != nil || fillBuckets*t.len() <= fillNodes*len(t.buckets) {
+	if t.prev.Load() != nil || fillBuckets*t.len() <= fillNodes*len(t.buckets) || !t.growing.CompareAndSwap(false, true) {
 		return
 	}
 	next := &table[K, V]{buckets: make([]bucket[K, V], 2*len(t.buckets)), seed: t.seed, stripes: t.stripes}
@@ -198,8 +206,8 @@ func (m *Memory[K, V]) grow(t *table[K, V]) {
 	m.table.CompareAndSwap(t, next)
 }
 
-// settleLocked moves the nodes that have the hash's bucket out of the previous table, and some more
-// of the same stripe: twice as fast as the table can be filled. Another stripe may be the last one
+// settleLocked moves the nodes that have the hash's bucket out of the previous table, and those of
+// two more buckets of the same stripe, so that it is empty long before this one is full. Another stripe may be the last one
 // to have moved meanwhile: prev is what the caller has seen.
 func (t *table[K, V]) settleLocked(prev *table[K, V], hash uint64) {
 	t.moveLocked(prev.bucket(hash))
@@ -245,9 +253,13 @@ func (t *table[K, V]) len() int {
 func (m *Memory[K, V]) nodes() iter.Seq[*node[K, V]] {
 	return func(yield func(*node[K, V]) bool) {
 		first := m.table.Load()
+		classes := len(first.buckets)
+		if prev := first.prev.Load(); prev != nil {
+			classes = len(prev.buckets)
+		}
 		var found []*node[K, V]
-		for i := range first.buckets {
-			found = m.appendNodes(found[:0], first, i)
+		for class := range classes {
+			found = m.appendNodes(found[:0], first, class, classes)
 			for _, n := range found {
 				if !yield(n) {
 					return
@@ -257,10 +269,11 @@ func (m *Memory[K, V]) nodes() iter.Seq[*node[K, V]] {
 	}
 }
 
-// appendNodes collects what belongs into a bucket of the first table, wherever it has moved since,
-// so that nothing belongs to two.
-func (m *Memory[K, V]) appendNodes(found []*node[K, V], first *table[K, V], i int) []*node[K, V] {
-	st := &first.stripes[i%stripes]
+// appendNodes collects a class of nodes: those whose hashes agree in the bits that number that many
+// classes, no more than the buckets of the least table that there was. Whatever moves since, they
+// are in its buckets, and no node belongs to two classes.
+func (m *Memory[K, V]) appendNodes(found []*node[K, V], first *table[K, V], class, classes int) []*node[K, V] {
+	st := &first.stripes[class%stripes]
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	now := m.table.Load()
@@ -271,7 +284,7 @@ func (m *Memory[K, V]) appendNodes(found []*node[K, V], first *table[K, V], i in
 		if t == nil {
 			continue
 		}
-		for ; i < len(t.buckets); i += len(first.buckets) {
+		for i := class; i < len(t.buckets); i += classes {
 			for b := &t.buckets[i]; b != nil; b = b.more.Load() {
 				for slot := range slots {
 					if n := b.slots[slot].Load(); n != nil {
@@ -280,7 +293,6 @@ func (m *Memory[K, V]) appendNodes(found []*node[K, V], first *table[K, V], i in
 				}
 			}
 		}
-		i %= len(first.buckets)
 	}
 	return found
 }

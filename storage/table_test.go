@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -233,6 +234,68 @@ func TestTableManyWriters(t *testing.T) {
 		wg.Wait()
 		if got, want := memory.Len(), 8*2000; got != want {
 			t.Fatalf("Len = %d, want %d", got, want)
+		}
+	}
+}
+
+// All names no key twice, though nodes are on the move when it begins, and move on meanwhile.
+func TestTableIsListedWhileItSettles(t *testing.T) {
+	now := time.Now()
+	memory := NewMemory[int, int]()
+	keys := 0
+	for ; memory.table.Load().prev.Load() == nil; keys++ {
+		memory.Put(keys, NewEntry(keys, now, now, now))
+	}
+	seen, next := map[int]int{}, 0
+	for key := range memory.All() {
+		seen[key]++
+		for range 3 {
+			memory.Put(next%keys, NewEntry(next%keys, now, now, now))
+			next += 7
+		}
+	}
+	for key := range keys {
+		if seen[key] != 1 {
+			t.Fatalf("%d of %d keys was listed %d times", key, keys, seen[key])
+		}
+	}
+}
+
+// Keys that nobody can find are not stored: with another hash every time they would end up in
+// buckets of other stripes.
+func TestTableRefusesNaN(t *testing.T) {
+	now := time.Now()
+	memory := NewMemory[float64, int]()
+	for key := range 5000 {
+		memory.Put(math.NaN(), NewEntry(0, now, now, now))
+		_ = memory.Offer(t.Context(), math.NaN(), NewEntry(0, now, now, now))
+		memory.Put(float64(key), NewEntry(key, now, now, now))
+	}
+	if got := memory.Len(); got != 5000 {
+		t.Errorf("Len = %d, want 5000", got)
+	}
+	for key := range memory.All() {
+		if key != key {
+			t.Fatal("a NaN is listed")
+		}
+	}
+}
+
+// Of many writers who find the table full, one makes the next one.
+func TestTableGrowsOnce(t *testing.T) {
+	now := time.Now()
+	memory := NewMemory[int, int]()
+	full := memory.table.Load()
+	full.growing.Store(true) // somebody is at it
+	for key := range 1000 {
+		memory.Put(key, NewEntry(key, now, now, now))
+	}
+	if memory.table.Load() != full {
+		t.Error("a second one has made a table, too")
+	}
+	for key := range 1000 {
+		if memory.Lookup(key) == nil {
+			t.Fatalf("%d is gone", key)
 		}
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
-
-	"github.com/memoize-go/memoize/storage"
 )
 
 // Source is the one source of time and timers of a cache. It is safe for concurrent use.
@@ -37,7 +35,7 @@ func (s *Source) Now() time.Time {
 
 // Bound returns an instant that is not before now, or nil: what is not due at it is not due now. If
 // there is none, or something is due at it, Read has to decide.
-func (s *Source) Bound() *storage.Moment {
+func (s *Source) Bound() *Reading {
 	if s.coarse == nil {
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // ask asks as a hit does: for the bound, and if there is none for the time.
-func ask(s *clock.Source) (bound *storage.Moment, now time.Time) {
+func ask(s *clock.Source) (bound *clock.Reading, now time.Time) {
 	if bound = s.Bound(); bound == nil {
 		now = s.Read()
 	}
@@ -106,10 +106,10 @@ func TestBoundIsNeverBeforeNow(t *testing.T) {
 					}
 					continue
 				}
-				if dueAt(now).SurelyFresh(bound) {
+				if dueAt(now).SurelyFresh(&bound.Moment) {
 					t.Fatalf("after a pause of %v: an entry that is due is surely fresh", pause)
 				}
-				if !dueAt(now.Add(clock.Margin + 1)).SurelyFresh(bound) {
+				if !dueAt(now.Add(clock.Margin + 1)).SurelyFresh(&bound.Moment) {
 					t.Fatalf("bound lies more than %v after now, %v", clock.Margin, now)
 				}
 				bounds++
@@ -149,7 +149,7 @@ func TestBoundConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for range 20_000 {
 				before := time.Now()
-				if bound, now := ask(s); bound != nil && dueAt(before).SurelyFresh(bound) || bound == nil && now.Before(before) {
+				if bound, now := ask(s); bound != nil && dueAt(before).SurelyFresh(&bound.Moment) || bound == nil && now.Before(before) {
 					t.Errorf("what was due at %v is surely fresh, or it is %v", before, now)
 					return
 				}

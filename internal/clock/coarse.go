@@ -25,7 +25,7 @@ const (
 // coarse hands out bounds that a timer renews. Nothing ticks while it is not used: the first
 // interval without a call stops the timer, the first burst of calls starts it again.
 type coarse struct {
-	current atomic.Pointer[reading]
+	current atomic.Pointer[Reading]
 
 	// Of the exact readings taken while nothing ticks: how many, and when the last burst began, in
 	// nanoseconds since the epoch.
@@ -33,15 +33,15 @@ type coarse struct {
 	burstBegan atomic.Int64
 }
 
-// reading is one tick. It is used if somebody has looked at it; only the first one to do so writes
+// Reading is one tick. It is used if somebody has looked at it; only the first one to do so writes
 // to it.
-type reading struct {
-	bound storage.Moment
-	at    time.Time // the same
-	used  atomic.Bool
+type Reading struct {
+	Moment storage.Moment // of At
+	At     time.Time
+	used   atomic.Bool
 }
 
-func (c *coarse) bound() *storage.Moment {
+func (c *coarse) bound() *Reading {
 	r := c.current.Load()
 	if r == nil {
 		return nil
@@ -49,12 +49,12 @@ func (c *coarse) bound() *storage.Moment {
 	if !r.used.Load() {
 		r.used.Store(true)
 	}
-	return &r.bound
+	return r
 }
 
 // missed notes that the clock has to be read, and starts the timer when that happens often.
 func (c *coarse) missed() {
-	if c.readings.Add(1)%burst != 0 {
+	if c.current.Load() != nil || c.readings.Add(1)%burst != 0 {
 		return
 	}
 	now := time.Now()
@@ -62,36 +62,37 @@ func (c *coarse) missed() {
 	if elapsed := now.UnixNano() - began; elapsed < 0 || elapsed > int64(Interval) {
 		return
 	}
-	if c.current.CompareAndSwap(nil, newReading(now)) {
-		time.AfterFunc(Interval, c.tick)
+	c.replace(nil, newReading(now))
+}
+
+// replace puts a reading in place of another one, with a timer of its own, unless somebody else has
+// replaced that.
+func (c *coarse) replace(old, r *Reading) {
+	if c.current.CompareAndSwap(old, r) {
+		time.AfterFunc(Interval, func() { c.tick(r) })
 	}
 }
 
-// tick renews the reading if it was in use, and ends it if it was not.
-func (c *coarse) tick() {
-	r := c.current.Load()
-	if r == nil {
-		return
-	}
-	if !r.used.Load() {
+// tick renews the timer's reading if it was in use, and ends it if it was not. A timer that comes so
+// late that its reading has been replaced ends with it.
+func (c *coarse) tick(r *Reading) {
+	if r.used.Load() {
+		c.replace(r, newReading(time.Now()))
+	} else {
 		c.current.CompareAndSwap(r, nil)
-		return
-	}
-	if c.current.CompareAndSwap(r, newReading(time.Now())) {
-		time.AfterFunc(Interval, c.tick)
 	}
 }
 
 // check ends a reading that cannot be a bound of now.
 func (c *coarse) check(now time.Time) {
 	if r := c.current.Load(); r != nil {
-		if ahead := r.at.Sub(now); ahead < 0 || ahead > 2*Margin {
+		if ahead := r.At.Sub(now); ahead < 0 || ahead > 2*Margin {
 			c.current.CompareAndSwap(r, nil)
 		}
 	}
 }
 
-func newReading(now time.Time) *reading {
+func newReading(now time.Time) *Reading {
 	at := now.Add(Margin)
-	return &reading{bound: storage.At(at), at: at}
+	return &Reading{Moment: storage.At(at), At: at}
 }

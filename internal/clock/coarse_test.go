@@ -25,3 +25,28 @@ func TestLostReadingIsEnded(t *testing.T) {
 		})
 	}
 }
+
+// A timer that comes so late that its reading has been replaced does not go on beside the timer of the other one.
+func TestLateTimerEnds(t *testing.T) {
+	s := Default()
+	lost, current := newReading(time.Now()), newReading(time.Now())
+	lost.used.Store(true)
+	current.used.Store(true)
+	s.coarse.current.Store(current)
+	s.coarse.tick(lost)
+	if s.coarse.current.Load() != current {
+		t.Error("it has replaced the reading of another timer")
+	}
+}
+
+// While there is a reading, nobody counts towards another one.
+func TestMissedBesideAReading(t *testing.T) {
+	s := Default()
+	s.coarse.current.Store(newReading(time.Now()))
+	for range 3 * burst {
+		s.Read()
+	}
+	if n := s.coarse.readings.Load(); n != 0 {
+		t.Errorf("%d readings were counted", n)
+	}
+}

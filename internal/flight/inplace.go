@@ -4,7 +4,7 @@ import "time"
 
 // InPlace changes a key without taking a turn, and reports whether it has: if no other write of the
 // key is in progress or waiting, and nothing keeps writes from beginning. Change is called under
-// the shard's lock, so it must take no time, call no foreign code, and not call the group. If it
+// the shard's lock, so it must not wait, call no foreign code, and not call the group. If it
 // reports false, it has done nothing, and the change needs a turn.
 func (g *Group[K, V, J]) InPlace(key K, change func() (what Change, done bool)) (done bool) {
 	sh := g.shard(key)
@@ -21,7 +21,9 @@ func (g *Group[K, V, J]) InPlace(key K, change func() (what Change, done bool)) 
 	if !done {
 		return false
 	}
-	sh.version.Add(1)
+	if what != Unchanged {
+		sh.version.Add(1)
+	}
 	if s != nil {
 		if what == Removed {
 			s.failed, s.retry = time.Time{}, deadline{}
