@@ -272,7 +272,7 @@ func (e *engine[A, K, V]) await(ctx context.Context, s *settings[A, K, V], f *fl
 
 // wait blocks until done is closed or ctx ends; if both, done counts.
 func wait(ctx context.Context, done <-chan struct{}) error {
-	if ctx.Done() == nil { // a plain receive costs half of a select
+	if ctx.Done() == nil { // nothing to choose from
 		<-done
 		return nil
 	}
