@@ -75,7 +75,7 @@ GROUPS_COMPARED := Hit:2000000x:$(ROUNDS) Writes:2000000x:$(ROUNDS) Miss:500000x
 	RefreshLatency:5000000x:$(ROUNDS) Churn:2000000x:$(ROUNDS) Memory:1x:3 Ratio:1x:1
 
 .PHONY: compare
-compare: ## Compare with other libraries in ROUNDS rounds, for the tables and plots of docs/performance.md; takes hours
+compare: ## Compare with other libraries in ROUNDS rounds, for the tables and plots of docs/performance.md; takes about an hour
 	@set -e; cd internal/benchmarks; $(GO) test -c -o compare.test .; : > compare.out; \
 	for round in $$(seq $(ROUNDS)); do for group in $(GROUPS_COMPARED); do \
 		IFS=: read -r name benchtime most <<< "$$group"; \
