@@ -128,8 +128,12 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	if s.countHits {
 		e.counters.hits.inc()
 	}
+	mark := entry.Mark()
+	if word := mark.Load(); word != 0 && word == s.strategy.saturated {
+		return s.process(entry.Value), nil
+	}
 	if s.strategy.stock {
-		s.strategy.MarkRead(key, entry.Mark())
+		s.strategy.MarkRead(key, mark)
 		return s.process(entry.Value), nil
 	}
 	return e.handOut(s, key, entry), nil

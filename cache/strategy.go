@@ -13,10 +13,11 @@ type strategy[K comparable] struct {
 	eviction.Strategy[K]
 	generation uint64 // another number is another strategy
 
-	resizer  eviction.Resizer // nil: cannot
-	stock    bool             // ours, which does not panic
-	idle     bool             // does nothing on a read
-	bookless bool             // keeps no books
+	resizer   eviction.Resizer // nil: cannot
+	saturated uint32           // the word of a mark with which a read need not be told of; zero: none
+	stock     bool             // ours, which does not panic
+	idle      bool             // does nothing on a read
+	bookless  bool             // keeps no books
 }
 
 func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strategy[K] {
@@ -27,6 +28,9 @@ func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strate
 		st.stock, st.idle = true, true
 	case *eviction.LeastRecentlyUsed[K], *eviction.SIEVE[K], *eviction.S3FIFO[K], *eviction.TinyLFU[K]:
 		st.stock = true
+		if s, ok := s.(interface{ Saturated() uint32 }); ok {
+			st.saturated = s.Saturated()
+		}
 	default:
 		if s == eviction.None[K]() {
 			st.stock, st.idle, st.bookless = true, true, true

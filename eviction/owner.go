@@ -42,6 +42,9 @@ func (o owner) hit(mark *storage.Mark, limit uint32) (owned bool) {
 	return true
 }
 
+// saturated returns the word of a mark that o owns and in which hit writes nothing.
+func (o owner) saturated(limit uint32) (word uint32) { return uint32(o) | limit }
+
 // adopt makes o the owner of mark, without hits.
 func (o owner) adopt(mark *storage.Mark) { mark.Store(uint32(o)) }
 

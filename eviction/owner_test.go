@@ -67,3 +67,31 @@ func TestOwnerCountsHits(t *testing.T) {
 		t.Errorf("a disowned mark holds %#x, want 0", got)
 	}
 }
+
+// What the cache leaves out must be what would have done nothing.
+func TestSaturatedIsTheWordThatReadsLeaveAsItIs(t *testing.T) {
+	type saturable interface {
+		Strategy[string]
+		Saturated() uint32
+	}
+	for name, s := range map[string]saturable{
+		"SIEVE": NewSIEVE[string](4), "S3FIFO": NewS3FIFO[string](4), "TinyLFU": NewTinyLFU[string](4),
+	} {
+		var mark storage.Mark
+		if s.Saturated() == mark.Load() {
+			t.Errorf("%s: the mark of a new entry is saturated", name)
+		}
+		s.MarkWritten("a", &mark)
+		for reads := 0; mark.Load() != s.Saturated(); reads++ {
+			before := mark.Load()
+			s.MarkRead("a", &mark)
+			if mark.Load() == before || reads > hitBits {
+				t.Fatalf("%s: after %d reads the word is %#x and stays so; %#x is said to be saturated", name, reads, before, s.Saturated())
+			}
+		}
+		s.MarkRead("a", &mark)
+		if mark.Load() != s.Saturated() {
+			t.Errorf("%s: a read with a saturated mark makes it %#x", name, mark.Load())
+		}
+	}
+}

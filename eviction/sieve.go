@@ -54,6 +54,10 @@ func (s *SIEVE[K]) MarkRead(key K, mark *storage.Mark) {
 	}
 }
 
+// Saturated returns the word of a mark with which MarkRead does nothing, so that the call can be left out. It is never zero, and
+// stays the same.
+func (s *SIEVE[K]) Saturated() (word uint32) { return s.owner.saturated(sieveHits) }
+
 // lookUpAndHit is the part of MarkRead that is rare where the storage hands out the entries it was given.
 func (s *SIEVE[K]) lookUpAndHit(key K) {
 	hash := maphash.Comparable(s.seed, key)

@@ -38,6 +38,10 @@ func (s *staged[K]) MarkRead(key K, mark *storage.Mark) {
 	}
 }
 
+// Saturated returns the word of a mark with which MarkRead does nothing, so that the call can be left out. It is never zero, and
+// stays the same.
+func (s *staged[K]) Saturated() (word uint32) { return s.owner.saturated(maxHits) }
+
 // lookUpAndHit is the part of MarkRead that is rare where the storage hands out the entries it was given.
 func (s *staged[K]) lookUpAndHit(key K) {
 	hash := maphash.Comparable(s.seed, key)
