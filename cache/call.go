@@ -7,6 +7,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"github.com/memoize-go/memoize/internal/flight"
 	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
 )
@@ -23,7 +24,7 @@ const (
 // If the call was given up on, whatever op shares with the caller must no longer be read, and late,
 // if there is one, gets the error once op has returned.
 func (e *engine[A, K, V]) call(caller context.Context, s *settings[A, K, V], limit time.Duration, giveUp <-chan struct{}, op func(context.Context) error, late func(error)) (err error, givenUp bool) {
-	ctx := newCallContext(caller, s.clock.Now(), limit)
+	ctx := flight.NewContext(caller, s.clock.Now(), limit)
 	defer ctx.Cancel(nil)
 
 	var state atomic.Int32

@@ -85,7 +85,7 @@ func TestC12_AlwaysStale(t *testing.T) {
 // A reader finds the stale entry, and is held up until a refresh has taken its place. It must not start another one.
 func TestC12_LateReaderStartsNothing(t *testing.T) {
 	// A stale hit reads the clock several times before its background load begins. At each of them it may be held up.
-	readings := map[sort]int32{inMemory: 3, inLocal: 3, inRemote: 4}
+	readings := map[sort]int32{inMemory: 2, inLocal: 2, inRemote: 4}
 	for reading := range int32(4) {
 		t.Run(fmt.Sprint("reading ", reading+1), func(t *testing.T) {
 			onEach(t, func(t *testing.T, r *rig) {

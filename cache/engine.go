@@ -221,7 +221,7 @@ func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], ar
 		if err := ctx.Err(); err != nil {
 			return e.refused(err)
 		}
-		out := e.group.Join(key, version, loads[*flight.Flight[K, V, job[A, K, V]]](ctx), now, job[A, K, V]{ctx: ctx, args: args, settings: s})
+		out := e.group.Join(key, version, flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx), now, job[A, K, V]{ctx: ctx, args: args, settings: s})
 		if out.Retry {
 			continue
 		}
@@ -301,7 +301,7 @@ func (e *engine[A, K, V]) refresh(ctx context.Context, args A) (V, error) {
 	if err := ctx.Err(); err != nil {
 		return e.refused(err)
 	}
-	out := e.group.Force(key, loads[*flight.Flight[K, V, job[A, K, V]]](ctx), job[A, K, V]{ctx: ctx, args: args, settings: s, known: true})
+	out := e.group.Force(key, flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx), job[A, K, V]{ctx: ctx, args: args, settings: s, known: true})
 	return e.follow(ctx, s, key, out)
 }
 

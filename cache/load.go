@@ -27,8 +27,7 @@ type job[A any, K comparable, V any] struct {
 
 // attempt is how far a flight has come.
 type attempt[K comparable, V any] struct {
-	began time.Time       // the load
-	ctx   *callContext    // of the load
+	ctx   *flight.Context // of the load
 	timer clockwork.Timer // nil: none, or no limit
 
 	loading  bool // the load function has been called, and is not yet counted as ended
@@ -70,21 +69,19 @@ func (e *engine[A, K, V]) start(f *flight.Flight[K, V, job[A, K, V]]) {
 // load calls the load function and claims its result.
 func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	s := f.Job.settings
-	a.began = s.clock.Now()
-	ctx := newCallContext(f.Job.ctx, a.began, s.timeout)
-	ctx.flight, ctx.alone = f, f.Job.background
-	a.ctx = ctx
-	defer a.stop()
-	created, ok := e.group.Start(f, a.began, ctx)
+	created, ok := e.group.Start(f, s.clock.Now)
 	if !ok {
 		a.landed = true
 		return
 	}
-	a.timer = e.limit(f, ctx, a.began)
+	ctx := f.Context(f.Job.ctx, s.timeout, f.Job.background)
+	a.ctx = ctx
+	defer a.stop()
+	a.timer = e.limit(f)
 	if s.observer != nil {
 		e.report(s, Event{Kind: LoadStarted, Key: f.Key})
 	}
-	if ctx.Err() != nil { // it has taken the observer all the time there was
+	if ctx.Err() != nil { // the cache was closed, or it has taken the observer all the time there was
 		a.landed = true
 		return
 	}
@@ -106,11 +103,11 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	a.returned = true
 }
 
-// limit sets the timer that ends a flight whose load, begun now, takes too long.
-func (e *engine[A, K, V]) limit(f *flight.Flight[K, V, job[A, K, V]], ctx *callContext, now time.Time) clockwork.Timer {
+// limit sets the timer that ends a flight whose load takes too long.
+func (e *engine[A, K, V]) limit(f *flight.Flight[K, V, job[A, K, V]]) clockwork.Timer {
 	s := f.Job.settings
-	limit, late := s.timeLimit(f.Job.began, now)
-	return afterFunc(s.clock, limit, func() { e.overdue(f, now, ctx, late) })
+	limit, _ := s.timeLimit(f.Job.began, f.Began())
+	return afterFunc(s.clock, limit, func() { e.overdue(f) })
 }
 
 // timeLimit returns how long a load that begins now may take, and the error of one that takes
@@ -133,11 +130,11 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	if e.claimInPlace(f, a, created, now) {
 		defer f.Publish()
 		if s.observer != nil {
-			e.report(s, Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(a.began)})
+			e.report(s, Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(f.Began())})
 		}
 		return
 	}
-	r := flight.Result[V]{Started: a.began}
+	r := flight.Result[V]{Started: f.Began()}
 	failure := a.err
 	if a.err == nil {
 		r.Value = a.value
@@ -161,9 +158,9 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	}
 	switch {
 	case r.Err != nil:
-		e.report(s, Event{Kind: failureKind(f), Key: f.Key, Duration: now.Sub(a.began), Err: r.Err})
+		e.report(s, Event{Kind: failureKind(f), Key: f.Key, Duration: now.Sub(f.Began()), Err: r.Err})
 	case s.observer != nil:
-		e.report(s, Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(a.began)})
+		e.report(s, Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(f.Began())})
 	}
 }
 
@@ -260,12 +257,13 @@ func (e *engine[A, K, V]) holds(f *flight.Flight[K, V, job[A, K, V]]) bool {
 }
 
 // overdue ends a flight whose load has not finished in time.
-func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]], began time.Time, ctx *callContext, late error) {
+func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]]) {
 	e.group.Extend() // the load may end before its callers have been answered here
 	defer e.group.End()
 	s := f.Job.settings
 	now := s.clock.Now()
-	r := flight.Result[V]{Started: began, Err: callFailure(f.Key, late)}
+	_, late := s.timeLimit(f.Job.began, f.Began())
+	r := flight.Result[V]{Started: f.Began(), Err: callFailure(f.Key, late)}
 	if e.holds(f) {
 		r.Backoff = s.refreshBackoff
 	}
@@ -275,8 +273,8 @@ func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]], began ti
 		return
 	}
 	defer f.Publish()
-	ctx.Cancel(late)
-	e.report(s, Event{Kind: failureKind(f), Key: f.Key, Duration: now.Sub(began), Err: r.Err})
+	f.Cancel(late)
+	e.report(s, Event{Kind: failureKind(f), Key: f.Key, Duration: now.Sub(f.Began()), Err: r.Err})
 }
 
 // callFailure is what the callers of a flight get that took too long.
@@ -329,7 +327,7 @@ func (e *engine[A, K, V]) endWrite(f *flight.Flight[K, V, job[A, K, V]], a *atte
 // finish ends a flight.
 func (e *engine[A, K, V]) finish(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	if !a.landed { // the observer or the entry builder has exited the goroutine
-		r := flight.Result[V]{Value: a.value, Started: a.began}
+		r := flight.Result[V]{Value: a.value, Started: f.Began()}
 		if !a.returned || a.err != nil {
 			r.Err = &LoadError{Key: f.Key, Err: ErrLoaderExited}
 		}

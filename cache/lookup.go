@@ -15,7 +15,7 @@ func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], a
 	if err := e.checkKey(key); err != nil {
 		return e.refused(err)
 	}
-	ancestors := loads[*flight.Flight[K, V, job[A, K, V]]](ctx)
+	ancestors := flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx)
 	for {
 		if err := ctx.Err(); err != nil {
 			return e.refused(err)

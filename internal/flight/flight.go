@@ -1,6 +1,7 @@
 package flight
 
 import (
+	"context"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,8 @@ type Flight[K comparable, V, J any] struct {
 	Key K
 	Job J
 
-	done chan struct{}
+	ctx  Context       // of the load function
+	done chan struct{} // made under the shard's lock for the first one who waits; nil: nobody does
 
 	// Written by the one who claims the flight, before done is closed; read after that, or under
 	// the shard's lock once claimed is set.
@@ -24,21 +26,45 @@ type Flight[K comparable, V, J any] struct {
 
 	// Guarded by the shard's lock.
 	started bool
-	created time.Time // what counts as the beginning of the load
 	claimed bool      // the result stands
-	cancel  Canceler
+	began   time.Time // when the load began
+	created time.Time // what counts as that
 }
 
-// Canceler ends what a load function was given.
-type Canceler interface{ Cancel(cause error) }
+// Context makes the ctx of the load function: with the values of caller, and an end that comes
+// limit after the load began. Alone says that nobody waits for the load. It is called once, by
+// whoever runs the load, and after Start.
+func (f *Flight[K, V, J]) Context(caller context.Context, limit time.Duration, alone bool) *Context {
+	f.ctx.begin(caller, f.began, limit)
+	f.ctx.flight, f.ctx.alone = f, alone
+	return &f.ctx
+}
 
-// Done is closed when the result is there.
+// Cancel ends the ctx of the load function.
+func (f *Flight[K, V, J]) Cancel(cause error) { f.ctx.Cancel(cause) }
+
+// Began returns when the load began, by the clock. It is for those who run it.
+func (f *Flight[K, V, J]) Began() time.Time { return f.began }
+
+// Done is closed when the result is there. It is for those who have been told to wait for the
+// flight.
 func (f *Flight[K, V, J]) Done() <-chan struct{} { return f.done }
 
-// Publish lets the callers have the result. Only the one whose Claim stands calls it, once.
+// waitedLocked makes Done for the first one who waits.
+func (f *Flight[K, V, J]) waitedLocked() *Flight[K, V, J] {
+	if f.done == nil {
+		f.done = make(chan struct{})
+	}
+	return f
+}
+
+// Publish lets the callers have the result. Only the one whose Claim stands calls it, once: nobody
+// joins the flight any more.
 func (f *Flight[K, V, J]) Publish() {
 	hook.At("publish")
-	close(f.done)
+	if f.done != nil {
+		close(f.done)
+	}
 }
 
 // Result returns the value or the error. It may be called once Done is closed.

@@ -1,6 +1,7 @@
 package flight
 
 import (
+	"context"
 	"errors"
 	"math"
 	"slices"
@@ -134,7 +135,7 @@ func TestOneForcedFlightIsQueued(t *testing.T) {
 	if out := g.Force(1, nil, "forced"); out.Flight != next || out.Led || out.Start {
 		t.Errorf("Force before it has begun = %+v, want to share it", out)
 	}
-	g.Start(next, at(1), cancelFunc(func(error) {}))
+	g.Start(next, clockAt(at(1)))
 	if out := g.Force(1, nil, "forced"); out.Flight == next || !out.Led {
 		t.Errorf("Force when it has begun = %+v, want another flight", out)
 	} else {
@@ -290,14 +291,8 @@ func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
 func TestAbortAllSettlesEverything(t *testing.T) {
 	g := newGroup()
 	boom := errors.New("closed")
-	cancelled := 0
 	running := join(g, 1, start).Flight
-	g.Start(running, start, cancelFunc(func(err error) {
-		if err != boom {
-			t.Errorf("cancelled because of %v", err)
-		}
-		cancelled++
-	}))
+	ctx := running.Context(context.Background(), math.MaxInt64, false)
 	queued := g.Force(1, nil, "job").Flight
 	detached := lead(t, g, 2, start)
 	deletion, _, _ := g.Invalidate(2, start, false)
@@ -318,8 +313,11 @@ func TestAbortAllSettlesEverything(t *testing.T) {
 	} else if _, _, err, _ := lookup.Result(); err != boom {
 		t.Errorf("the lookup has come to %v", err)
 	}
-	if cancelled != 1 {
-		t.Errorf("the load was cancelled %d times", cancelled)
+	if cause := context.Cause(ctx); cause != boom {
+		t.Errorf("the load was cancelled because of %v", cause)
+	}
+	if late := queued.Context(context.Background(), math.MaxInt64, false); late.Err() == nil {
+		t.Error("the ctx of a flight that was over before it began does not tell")
 	}
 	for _, f := range []*Flight[int, string, string]{running, detached} {
 		if stands, _, _ := g.Claim(f, Result[string]{Value: "late"}, at(1)); stands {
@@ -399,7 +397,7 @@ func TestManyFencesBecomeOne(t *testing.T) {
 		}
 	}
 	f := lead(t, g, 7, at(8)) // by a clock that was set back
-	created, ok := g.Start(f, at(8), cancelFunc(func(error) {}))
+	created, ok := g.Start(f, clockAt(at(8)))
 	if !ok || refuses(g, 7, entryOf("new", created), at(keys)) {
 		t.Errorf("an entry that is loaded now, created %v, is refused", created.Sub(start))
 	}
@@ -543,7 +541,7 @@ func TestGroupConcurrently(t *testing.T) {
 	var flights sync.WaitGroup
 	fly := func(f *Flight[int, string, string]) {
 		for f != nil {
-			g.Start(f, start, cancelFunc(func(error) {}))
+			g.Start(f, clockAt(start))
 			entry := entryOf("v", start)
 			_, turn, next := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start)
 			f.Publish()
@@ -621,7 +619,7 @@ func TestEndlessBackoffsAreBounded(t *testing.T) {
 	g := newGroup()
 	for key := range many {
 		f := g.Force(key, nil, "job").Flight
-		g.Start(f, start, nil)
+		g.Start(f, clockAt(start))
 		g.Claim(f, Result[string]{Err: errors.New("down"), Started: start, Backoff: math.MaxInt64}, start)
 		g.End()
 	}

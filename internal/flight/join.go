@@ -21,7 +21,8 @@ type Outcome[K comparable, V, J any] struct {
 	Err    error
 }
 
-// Join finds or registers the flight of a key that is not in a local storage.
+// Join finds or registers the flight of a key that is not in a local storage. The load of one that
+// it registers begins now.
 func (g *Group[K, V, J]) Join(key K, version uint64, ancestors []*Flight[K, V, J], now time.Time, job J) Outcome[K, V, J] {
 	sh := g.shard(key)
 	sh.mu.Lock()
@@ -37,7 +38,9 @@ func (g *Group[K, V, J]) Join(key K, version uint64, ancestors []*Flight[K, V, J
 	if !g.Begin() {
 		return Outcome[K, V, J]{Err: ErrClosed}
 	}
-	return Outcome[K, V, J]{Flight: s.register(job), Led: true, Start: true}
+	f := s.register(job).waitedLocked()
+	g.startLocked(sh, s, f, now)
+	return Outcome[K, V, J]{Flight: f, Led: true, Start: true}
 }
 
 // join returns what a call that found no entry can share, if there is anything.
@@ -50,18 +53,18 @@ func (s *slot[K, V, J]) join(ancestors []*Flight[K, V, J], now time.Time) (out O
 	case slices.Contains(ancestors, s.load):
 		return Outcome[K, V, J]{Err: ErrReentrant}, true
 	default:
-		return Outcome[K, V, J]{Flight: s.load}, true
+		return Outcome[K, V, J]{Flight: s.load.waitedLocked()}, true
 	}
 }
 
 // register makes the registered flight of the slot. It has been counted with Begin or Extend.
 func (s *slot[K, V, J]) register(job J) *Flight[K, V, J] {
-	s.load = &Flight[K, V, J]{Key: s.key, Job: job, done: make(chan struct{})}
+	s.load = &Flight[K, V, J]{Key: s.key, Job: job}
 	return s.load
 }
 
-// Refresh registers a background flight for a stale entry, unless one is in progress, was refused
-// by the backoff or has become needless.
+// Refresh registers a background flight for a stale entry, whose load begins now, unless one is in
+// progress, was refused by the backoff or has become needless.
 func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64, now time.Time, job J) Outcome[K, V, J] {
 	sh := g.shard(key)
 	sh.mu.Lock()
@@ -72,6 +75,9 @@ func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64,
 	s := sh.slotLocked(key)
 	defer sh.tidyLocked(s)
 	f := g.refreshLocked(s, entry, now, job)
+	if f != nil {
+		g.startLocked(sh, s, f, now)
+	}
 	return Outcome[K, V, J]{Flight: f, Start: f != nil}
 }
 
@@ -97,16 +103,16 @@ func (g *Group[K, V, J]) Force(key K, ancestors []*Flight[K, V, J], job J) Outco
 	case running != nil && slices.Contains(ancestors, running):
 		return Outcome[K, V, J]{Err: ErrReentrant}
 	case running != nil && !running.started:
-		return Outcome[K, V, J]{Flight: running}
+		return Outcome[K, V, J]{Flight: running.waitedLocked()}
 	case s.queued != nil:
 		return Outcome[K, V, J]{Flight: s.queued}
 	case !g.Begin():
 		return Outcome[K, V, J]{Err: ErrClosed}
 	case running != nil:
-		s.queued = &Flight[K, V, J]{Key: key, Job: job, done: make(chan struct{})}
-		return Outcome[K, V, J]{Flight: s.queued, Led: true}
+		s.queued = &Flight[K, V, J]{Key: key, Job: job}
+		return Outcome[K, V, J]{Flight: s.queued.waitedLocked(), Led: true}
 	}
-	return Outcome[K, V, J]{Flight: s.register(job), Led: true, Start: true}
+	return Outcome[K, V, J]{Flight: s.register(job).waitedLocked(), Led: true, Start: true}
 }
 
 // JoinLookup finds or registers the lookup of a key in a storage that is not local.
@@ -160,7 +166,7 @@ func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], 
 	out, ok := s.join(nil, now)
 	if !ok {
 		g.Extend()
-		out = Outcome[K, V, J]{Flight: s.register(foreground), Led: true, Start: true}
+		out = Outcome[K, V, J]{Flight: s.register(foreground).waitedLocked(), Led: true, Start: true}
 	}
 	l.led = out.Led
 	l.endLocked(out.Entry, out.Flight, nil)

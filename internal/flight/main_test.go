@@ -64,7 +64,7 @@ func lead(t *testing.T, g *group, key int, now time.Time) *Flight[int, string, s
 	if out.Flight == nil || !out.Led || !out.Start {
 		t.Fatalf("Join = %+v, want a new flight", out)
 	}
-	if _, ok := g.Start(out.Flight, now, cancelFunc(func(error) {})); !ok {
+	if _, ok := g.Start(out.Flight, clockAt(now)); !ok {
 		t.Fatal("the flight has a result before it has begun")
 	}
 	return out.Flight
@@ -107,6 +107,5 @@ func isNewest(g *group, turn *Turn[int]) bool {
 	return own && ok
 }
 
-type cancelFunc func(cause error)
-
-func (f cancelFunc) Cancel(cause error) { f(cause) }
+// clockAt is a clock that stands still.
+func clockAt(now time.Time) func() time.Time { return func() time.Time { return now } }

@@ -9,20 +9,26 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// Start says that the flight's load begins now, and how to cancel it. It returns the instant that
-// counts for it: later than every invalidation whose entries are still refused. It reports false if
-// the flight has got its result before.
-func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time, cancel Canceler) (time.Time, bool) {
+// Start says that the flight's load begins, now unless that is so since the flight was registered.
+// It returns the instant that counts for it: later than every invalidation whose entries are still
+// refused. It reports false if the flight has got its result before it has begun.
+func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now func() time.Time) (created time.Time, ok bool) {
+	if f.started { // only the caller could have changed it meanwhile
+		return f.created, true
+	}
 	sh := g.shard(f.Key)
+	at := now()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if f.claimed {
-		return now, false
+		return at, false
 	}
-	f.started = true
-	f.cancel = cancel
-	f.created = g.aboveLocked(sh, sh.slots[f.Key], now)
+	g.startLocked(sh, sh.slots[f.Key], f, at)
 	return f.created, true
+}
+
+func (g *Group[K, V, J]) startLocked(sh *shard[K, V, J], s *slot[K, V, J], f *Flight[K, V, J], now time.Time) {
+	f.started, f.began, f.created = true, now, g.aboveLocked(sh, s, now)
 }
 
 // Result is what a flight has come to.
@@ -136,8 +142,8 @@ func (s *slot[K, V, J]) storedLocked(sh *shard[K, V, J], entry *storage.Entry[V]
 }
 
 // AbortAll settles every flight and ends every lookup with an error, detached ones included, and
-// publishes it. Flights that were waiting for their turn to load are over with that; the loads of
-// the others are cancelled.
+// publishes it. Flights that were waiting for their turn to load are over with that; the ctx of the
+// others ends, whether it was made or not.
 func (g *Group[K, V, J]) AbortAll(err error) {
 	hook.At("registry")
 	for i := range g.shards {
@@ -151,9 +157,7 @@ func (g *Group[K, V, J]) AbortAll(err error) {
 		sh.mu.Unlock()
 		for _, f := range aborted {
 			f.Publish()
-			if f.cancel != nil {
-				f.cancel.Cancel(err)
-			}
+			f.Cancel(err)
 		}
 	}
 }

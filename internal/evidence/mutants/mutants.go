@@ -124,8 +124,8 @@ var mutants = []mutant{
 	{
 		name: "first caller's ctx used for the load",
 		file: "cache/load.go",
-		old:  `	ctx.flight, ctx.alone = f, f.Job.background`,
-		new: `	ctx.flight, ctx.alone = f, f.Job.background
+		old:  `	a.ctx = ctx`,
+		new: `	a.ctx = ctx
 	defer context.AfterFunc(f.Job.ctx, func() { ctx.Cancel(f.Job.ctx.Err()) })()`,
 		finds: []string{explore},
 	},

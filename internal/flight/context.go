@@ -1,22 +1,25 @@
-package cache
+package flight
 
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 )
 
-// callContext is the ctx of a load or of a storage call: the values of the caller it is made for,
-// nobody's cancellation, and a deadline of its own by the cache's clock. Whoever made it ends it.
-type callContext struct {
+// Context is the ctx of a load or of a storage call: the values of the caller it is made for,
+// nobody's cancellation, and a deadline of its own by the cache's clock. Whoever begins it ends it
+// with Cancel, which may come first. The zero Context has not begun.
+type Context struct {
 	caller   context.Context // only its values count
 	deadline time.Time       // zero: none
 	flight   any             // of a load: which
-	alone    bool            // nobody waits for the load
+
+	alone bool // nobody waits for the load
+	ended bool // guarded by mu
 
 	mu    sync.Mutex
-	ended bool
 	cause error
 
 	// What is only made when somebody asks for it: many loads never look at their ctx.
@@ -25,18 +28,24 @@ type callContext struct {
 	done   chan struct{}
 }
 
-// newCallContext returns a ctx with the values of caller that ends limit after now; Forever means
-// by end only.
-func newCallContext(caller context.Context, now time.Time, limit time.Duration) *callContext {
-	c := &callContext{caller: caller}
-	if limit != Forever {
-		c.deadline = now.Add(limit)
-	}
+// NewContext returns a ctx that has begun.
+func NewContext(caller context.Context, now time.Time, limit time.Duration) *Context {
+	c := &Context{}
+	c.begin(caller, now, limit)
 	return c
 }
 
+// begin gives the ctx the values of caller, and an end that comes limit after now; the longest
+// duration means by Cancel only. It is called once, before anybody is given the ctx.
+func (c *Context) begin(caller context.Context, now time.Time, limit time.Duration) {
+	c.caller = caller
+	if limit != math.MaxInt64 {
+		c.deadline = now.Add(limit)
+	}
+}
+
 // Cancel ends the call, for a cause or because it is over. Only the first end counts.
-func (c *callContext) Cancel(cause error) {
+func (c *Context) Cancel(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
@@ -52,7 +61,7 @@ func (c *callContext) Cancel(cause error) {
 // made returns the inner context and the channel that Done has of its own, because the context
 // package would take the error of the inner context for that of this one where it recognizes its
 // channel.
-func (c *callContext) made() (inner context.Context, done <-chan struct{}) {
+func (c *Context) made() (inner context.Context, done <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.inner == nil {
@@ -67,16 +76,16 @@ func (c *callContext) made() (inner context.Context, done <-chan struct{}) {
 }
 
 // Done is closed when the call is given up or over.
-func (c *callContext) Done() <-chan struct{} {
+func (c *Context) Done() <-chan struct{} {
 	_, done := c.made()
 	return done
 }
 
 // Deadline returns the instant at which the call is given up.
-func (c *callContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+func (c *Context) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
 
 // Err returns context.DeadlineExceeded if the call was ended for a timeout.
-func (c *callContext) Err() error {
+func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -90,7 +99,7 @@ func (c *callContext) Err() error {
 }
 
 // AfterFunc lets the context package derive contexts without a goroutine for each.
-func (c *callContext) AfterFunc(f func()) (stop func() bool) {
+func (c *Context) AfterFunc(f func()) (stop func() bool) {
 	inner, _ := c.made()
 	return context.AfterFunc(inner, f)
 }
@@ -98,7 +107,7 @@ func (c *callContext) AfterFunc(f func()) (stop func() bool) {
 type loadKey struct{}
 
 // Value also finds the load that a ctx belongs to.
-func (c *callContext) Value(key any) any {
+func (c *Context) Value(key any) any {
 	if key == (loadKey{}) {
 		if c.flight != nil {
 			return c
@@ -109,11 +118,11 @@ func (c *callContext) Value(key any) any {
 	return inner.Value(key)
 }
 
-// loads returns the flights of type F that the caller with this ctx is part of, directly or through
+// Of returns the flights of type F that the caller with this ctx is part of, directly or through
 // the loads that led to it.
-func loads[F comparable](ctx context.Context) (flights []F) {
+func Of[F comparable](ctx context.Context) (flights []F) {
 	for {
-		c, ok := ctx.Value(loadKey{}).(*callContext)
+		c, ok := ctx.Value(loadKey{}).(*Context)
 		if !ok {
 			return flights
 		}

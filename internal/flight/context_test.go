@@ -1,18 +1,19 @@
-package cache
+package flight
 
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"testing"
 	"time"
 )
 
 // Err, Cause and Done change at once.
-func TestCallContextEndsAtOnce(t *testing.T) {
+func TestContextEndsAtOnce(t *testing.T) {
 	cause := errors.New("cause")
 	for range 2000 {
-		ctx := newCallContext(context.Background(), time.Time{}, Forever)
+		ctx := NewContext(context.Background(), time.Time{}, math.MaxInt64)
 		done := ctx.Done()
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -33,9 +34,9 @@ func TestCallContextEndsAtOnce(t *testing.T) {
 }
 
 // What is asked for only after the end has ended, too.
-func TestCallContextMadeLate(t *testing.T) {
+func TestContextMadeLate(t *testing.T) {
 	cause := errors.New("cause")
-	ctx := newCallContext(context.Background(), time.Time{}, Forever)
+	ctx := NewContext(context.Background(), time.Time{}, math.MaxInt64)
 	ctx.Cancel(cause)
 	ctx.Cancel(errors.New("a second one"))
 	if err := ctx.Err(); err != context.Canceled {
