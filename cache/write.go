@@ -329,17 +329,15 @@ func (e *engine[A, K, V]) setInPlace(s *settings[A, K, V], key K, value V) (done
 		return false, nil
 	}
 	added := false
-	done, err = e.group.SetInPlace(key, now, func() (done bool) {
+	done, err = e.group.SetInPlace(key, now, func() (done, more bool) {
 		done, added = e.keep(s, key, value, now)
-		return done
+		return done, added
 	})
 	if err != nil {
 		return false, callError(key, err)
 	}
-	if done {
-		defer e.group.End()
-	}
 	if added {
+		defer e.group.End()
 		e.evict()
 	}
 	return done, nil

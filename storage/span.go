@@ -29,7 +29,8 @@ type span struct {
 
 // origin is what the offsets of a span count from. It is immutable.
 type origin struct {
-	at time.Time
+	at   time.Time
+	wall int64 // of at, as nanoseconds, if others are compared with it
 
 	// The instants themselves, where offsets cannot tell them: because they lie further than 292
 	// years from at, or are of another location, or some have a monotonic reading and some have not.
@@ -42,6 +43,8 @@ type origin struct {
 // origins is where spans find an origin that they can share. It only saves memory and time: a span
 // that has another one is as good.
 type origins struct {
+	monotonic bool // they are of Times with a monotonic reading
+
 	current atomic.Pointer[origin]
 
 	// What was not near to it. If the very next Time is near to this, a clock was set, and it
@@ -51,7 +54,7 @@ type origins struct {
 }
 
 // Of Times with a monotonic reading and without.
-var monotonic, wall origins
+var monotonic, wall = origins{monotonic: true}, origins{}
 
 func originsOf(t time.Time) *origins {
 	if isMonotonic(t) {
@@ -60,26 +63,30 @@ func originsOf(t time.Time) *origins {
 	return &wall
 }
 
-// find returns an origin that t is near to, for many if there is one.
-func (s *origins) find(t time.Time) *origin {
+// find returns an origin that t is near to, for many if there is one, and the offset of t from it.
+func (s *origins) find(t time.Time) (o *origin, offset int64) {
 	current := s.current.Load()
-	if current != nil && current.nearly(t) {
-		if s.candidate.Load() != nil {
-			s.candidate.Store(nil)
+	if current != nil {
+		if offset, near := s.near(current, t); near {
+			if s.candidate.Load() != nil {
+				s.candidate.Store(nil)
+			}
+			return current, offset
 		}
-		return current
 	}
-	if c := s.candidate.Load(); c != nil && c.nearly(t) {
-		s.current.Store(c)
-		return c
+	if c := s.candidate.Load(); c != nil {
+		if offset, near := s.near(c, t); near {
+			s.current.Store(c)
+			return c, offset
+		}
 	}
-	o := &origin{at: t}
+	o = &origin{at: t, wall: t.UnixNano()}
 	if current == nil {
 		s.current.CompareAndSwap(nil, o)
 	} else {
 		s.candidate.Store(o)
 	}
-	return o
+	return o, 0
 }
 
 // newSpan returns a span of three instants, and the origin that the caller has to give it if it has
@@ -115,7 +122,7 @@ func (s *span) compact() {
 		return
 	}
 	at := s.instant(created)
-	o := originsOf(at).find(at)
+	o, _ := originsOf(at).find(at)
 	shift := int64(s.from.at.Sub(o.at))
 	if shift == math.MinInt64 || shift == math.MaxInt64 {
 		return // too far apart
@@ -136,8 +143,7 @@ func (s *span) compact() {
 // spanFrom returns a compact span by its durations, of which the longest means never. It reports
 // false if there is none.
 func spanFrom(c time.Time, update, expire time.Duration) (s span, ok bool) {
-	o := originsOf(c).find(c)
-	from := int64(c.Sub(o.at))
+	o, from := originsOf(c).find(c)
 	s.from = o
 	s.offsets[created] = from
 	for i, d := range [...]time.Duration{updateAfter: update, expireAfter: expire} {
@@ -168,17 +174,15 @@ const (
 	tolerance = int64(time.Microsecond)
 )
 
-// nearly reports whether an offset tells t to the nanosecond by the clock that is compared, and to
-// the microsecond by the other one, if there is a monotonic reading. Both t and the origin have one
-// or none.
-func (o *origin) nearly(t time.Time) bool {
+// near returns the offset of t from one of the origins, and reports whether that tells t to the
+// nanosecond by the clock that is compared, and to the microsecond by the other one, if there is a
+// monotonic reading. Both t and the origin have one or none.
+func (s *origins) near(o *origin, t time.Time) (offset int64, near bool) {
 	d := t.Sub(o.at)
-	if d < -maxOffset || d > maxOffset {
-		return false
-	}
-	told := o.at.Add(d)
-	off := told.UnixNano() - t.UnixNano()
-	return -tolerance <= off && off <= tolerance && (off == 0 || isMonotonic(told)) && told.Location() == t.Location()
+	off := o.wall + int64(d) - t.UnixNano()
+	near = -maxOffset <= d && d <= maxOffset && -tolerance <= off && off <= tolerance &&
+		(off == 0 || s.monotonic) && o.at.Location() == t.Location()
+	return int64(d), near
 }
 
 // instant returns one of the instants of a span.

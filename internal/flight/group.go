@@ -63,6 +63,17 @@ func New[K comparable, V, J any]() *Group[K, V, J] {
 	return g
 }
 
+// Shut makes everything that is new fail with [ErrClosed] from now on. A Set that is under way in
+// place has ended when it returns, or is counted as running.
+func (g *Group[K, V, J]) Shut() {
+	g.shut()
+	for i := range g.shards {
+		sh := &g.shards[i]
+		sh.mu.Lock()
+		sh.mu.Unlock() //nolint:staticcheck // it is to be waited for
+	}
+}
+
 // shard returns the shard of key, whose critical section the caller is about to enter.
 func (g *Group[K, V, J]) shard(key K) *shard[K, V, J] {
 	hook.At("registry")

@@ -34,24 +34,26 @@ func (g *Group[K, V, J]) InPlace(key K, change func() (what Change, done bool)) 
 }
 
 // SetInPlace is Set, with its write, for a key that nothing is in progress for and nothing is known
-// of: put stores an entry created now, under the rules of [Group.InPlace]. If it reports true, the
-// caller calls End.
-func (g *Group[K, V, J]) SetInPlace(key K, now time.Time, put func() (done bool)) (done bool, err error) {
+// of: put stores an entry created now, under the rules of [Group.InPlace]. If it reports that more
+// is to be done, the caller does that, and then calls End.
+func (g *Group[K, V, J]) SetInPlace(key K, now time.Time, put func() (done, more bool)) (done bool, err error) {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if len(sh.slots) > 0 && sh.slots[key] != nil || !sh.isQuiet(nil) || g.aboveForSetLocked(sh, nil, now).After(now) {
 		return false, nil
 	}
-	if !g.Begin() {
+	if g.isClosed() { // if it is closed from now on, [Group.Shut] waits for the lock
 		return false, ErrClosed
 	}
-	if !put() {
-		g.End()
-		return false, nil
+	done, more := put()
+	if more {
+		g.Extend()
 	}
-	sh.version.Add(1)
-	return true, nil
+	if done {
+		sh.version.Add(1)
+	}
+	return done, nil
 }
 
 // ClaimInPlace is Claim, with the write that follows, for a flight that has loaded value: put stores

@@ -1,7 +1,9 @@
 package flight
 
 import (
+	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -76,12 +78,9 @@ func TestSetInPlaceNeedsAnUnknownKey(t *testing.T) {
 			g := newGroup()
 			tt.disturb(t, g)
 			calls := 0
-			done, err := g.SetInPlace(1, start, func() bool { calls++; return true })
+			done, err := g.SetInPlace(1, start, func() (done, more bool) { calls++; return true, false })
 			if err != nil || done != tt.want || (calls == 1) != tt.want {
 				t.Errorf("done: %v, %v, calls: %d, want %v", done, err, calls, tt.want)
-			}
-			if done {
-				g.End()
 			}
 		})
 	}
@@ -99,7 +98,7 @@ func failDeletion(t *testing.T, g *group) {
 func TestSetInPlaceAfterClose(t *testing.T) {
 	g := newGroup()
 	g.Shut()
-	done, err := g.SetInPlace(1, start, func() bool { t.Error("called"); return true })
+	done, err := g.SetInPlace(1, start, func() (done, more bool) { t.Error("called"); return true, false })
 	if done || err != ErrClosed {
 		t.Errorf("done: %v, %v, want %v", done, err, ErrClosed)
 	}
@@ -108,7 +107,7 @@ func TestSetInPlaceAfterClose(t *testing.T) {
 func TestSetInPlaceThatWasNotDoneCountsNothing(t *testing.T) {
 	g := newGroup()
 	before := g.Version(1)
-	if done, err := g.SetInPlace(1, start, func() bool { return false }); done || err != nil {
+	if done, err := g.SetInPlace(1, start, func() (done, more bool) { return false, false }); done || err != nil {
 		t.Errorf("done: %v, %v", done, err)
 	}
 	if g.Version(1) != before {
@@ -117,6 +116,50 @@ func TestSetInPlaceThatWasNotDoneCountsNothing(t *testing.T) {
 	if err := g.Idle(t.Context(), true); err != nil {
 		t.Error(err)
 	}
+}
+
+// What comes after the write counts as running, until End.
+func TestSetInPlaceWithMoreToDo(t *testing.T) {
+	g := newGroup()
+	if done, err := g.SetInPlace(1, start, func() (done, more bool) { return true, true }); !done || err != nil {
+		t.Errorf("done: %v, %v", done, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.Idle(ended, true); err == nil {
+		t.Error("nothing is running")
+	}
+	g.End()
+	atRest(t, g)
+}
+
+// Whoever has shut the group must not find it written to.
+func TestShutWaitsForSetInPlace(t *testing.T) {
+	g := newGroup()
+	shut := make(chan struct{})
+	_, err := g.SetInPlace(1, start, func() (done, more bool) {
+		go func() {
+			g.Shut()
+			close(shut)
+		}()
+		for !g.isClosed() {
+			runtime.Gosched()
+		}
+		for range 1000 {
+			runtime.Gosched()
+			select {
+			case <-shut:
+				t.Error("Shut has returned before the write")
+				return true, false
+			default:
+			}
+		}
+		return true, false
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	<-shut
 }
 
 // A flight whose value was put on the spot has no turn, and its key is free.

@@ -26,7 +26,7 @@ type Lifecycle struct {
 // Begin counts one more thing that is running, unless the lifecycle is closed.
 func (l *Lifecycle) Begin() bool {
 	l.running.Add(1)
-	if l.closed.Load() {
+	if l.isClosed() {
 		l.End()
 		return false
 	}
@@ -54,11 +54,13 @@ func (l *Lifecycle) Returned() {
 	}
 }
 
-// Shut makes Begin refuse from now on.
-func (l *Lifecycle) Shut() {
+// shut makes Begin refuse from now on.
+func (l *Lifecycle) shut() {
 	hook.At("lifecycle")
 	l.closed.Store(true)
 }
+
+func (l *Lifecycle) isClosed() bool { return l.closed.Load() }
 
 func (l *Lifecycle) notify() {
 	if !l.awaited.Load() {
