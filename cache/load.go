@@ -69,8 +69,7 @@ func (e *engine[A, K, V]) start(f *flight.Flight[K, V, job[A, K, V]]) {
 // load calls the load function and claims its result.
 func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	s := f.Job.settings
-	created, ok := e.group.Start(f, s.clock.Now)
-	if !ok {
+	if !f.HasBegun() && !e.group.Start(f, s.clock.Now()) {
 		a.landed = true
 		return
 	}
@@ -97,7 +96,7 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 			}
 		}
 		a.stop()
-		e.land(f, a, created)
+		e.land(f, a)
 	}()
 	a.value, a.err = e.loader(ctx, f.Job.args)
 	a.returned = true
@@ -124,10 +123,10 @@ func (s *settings[A, K, V]) timeLimit(flightBegan, now time.Time) (time.Duration
 }
 
 // land claims the result of a load that has ended.
-func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], created time.Time) {
+func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	s := f.Job.settings
 	now := s.clock.Now()
-	if e.claimInPlace(f, a, created, now) {
+	if e.claimInPlace(f, a, now) {
 		defer f.Publish()
 		if s.observer != nil {
 			e.report(s, Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(f.Began())})
@@ -138,7 +137,7 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	failure := a.err
 	if a.err == nil {
 		r.Value = a.value
-		r.Entry, failure = e.build(s, created, f.Key, a.value, now)
+		r.Entry, failure = e.build(s, f.Created(), f.Key, a.value, now)
 	} else {
 		r.Err = &LoadError{Key: f.Key, Err: a.err}
 	}
@@ -175,13 +174,17 @@ func (e *engine[A, K, V]) claim(f *flight.Flight[K, V, job[A, K, V]], a *attempt
 
 // claimInPlace is claim, with the write that follows, for a value that our own parts keep. It
 // reports false, and has done nothing, if that is not so, or not on the spot.
-func (e *engine[A, K, V]) claimInPlace(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], created, now time.Time) (stands bool) {
+func (e *engine[A, K, V]) claimInPlace(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], now time.Time) (stands bool) {
 	s := f.Job.settings
-	if a.err != nil || !s.keeps(created, now) {
+	if a.err != nil {
+		return false
+	}
+	record := s.record(f.Key, a.value, f.Created(), now)
+	if record == nil {
 		return false
 	}
 	done, next := e.group.ClaimInPlace(f, a.value, func() (done bool) {
-		done, a.evicts = e.keep(s, f.Key, a.value, created)
+		done, a.evicts = e.keep(s, record)
 		return done
 	})
 	if done {

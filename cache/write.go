@@ -187,25 +187,25 @@ func (e *engine[A, K, V]) evict() {
 	}
 }
 
-// keeps reports whether storage, strategy and entry builder are ours, and a value of now, which
-// counts from created, is to be kept.
-func (s *settings[A, K, V]) keeps(created, now time.Time) bool {
-	return s.inline() && s.stockBuilder && s.expireAfter > 0 && (s.expireAfter == Forever || now.Sub(created) < s.expireAfter)
+// record returns what is to be kept of a value of now that counts from created, if storage, strategy
+// and entry builder are ours; otherwise nil.
+func (s *settings[A, K, V]) record(key K, value V, created, now time.Time) *storage.Record[K, V] {
+	if !s.inline() || !s.stockBuilder || s.expireAfter != Forever && s.expireAfter <= max(now.Sub(created), 0) {
+		return nil
+	}
+	return storage.NewRecord(key, value, created, s.updateAfter, s.expireAfter)
 }
 
-// keep stores a value and tells the strategy, for a caller who is called by the group for that. It
-// reports false, and does nothing, if that is not ours alone to do, or has been replaced. Added says
-// that there may be too many entries now.
-func (e *engine[A, K, V]) keep(began *settings[A, K, V], key K, value V, created time.Time) (done, added bool) {
+// keep stores what a call has that began with other settings, and tells the strategy, for a caller
+// who is called by the group for that. It reports false, and does nothing, if that is not ours alone
+// to do, or the storage has been replaced. Added says that there may be too many entries now.
+func (e *engine[A, K, V]) keep(began *settings[A, K, V], r *storage.Record[K, V]) (done, added bool) {
 	s := e.settings.Load()
 	if !s.inline() || s.store.generation != began.store.generation {
 		return false, false
 	}
-	entry, added := s.store.memory.Keep(key, value, created, began.updateAfter, began.expireAfter)
-	if entry == nil {
-		return false, false
-	}
-	s.strategy.MarkWritten(key, entry.Mark())
+	added = s.store.memory.Keep(r)
+	s.strategy.MarkWritten(r.Key(), r.Entry().Mark())
 	return true, added
 }
 
@@ -325,12 +325,13 @@ func (e *engine[A, K, V]) set(ctx context.Context, args A, value V) error {
 // setInPlace is Set where everything is ours, for a key that nothing else is going on for.
 func (e *engine[A, K, V]) setInPlace(s *settings[A, K, V], key K, value V) (done bool, err error) {
 	now := s.clock.Now()
-	if !s.keeps(now, now) {
+	record := s.record(key, value, now, now)
+	if record == nil {
 		return false, nil
 	}
 	added := false
 	done, err = e.group.SetInPlace(key, now, func() (done, more bool) {
-		done, added = e.keep(s, key, value, now)
+		done, added = e.keep(s, record)
 		return done, added
 	})
 	if err != nil {

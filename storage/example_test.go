@@ -47,6 +47,19 @@ func ExampleAt() {
 	// 10m0s false
 }
 
+// A record takes one allocation for key and entry, and none when it is stored.
+func ExampleNewRecord() {
+	memory := storage.NewMemory[string, int]()
+	loadStarted := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+	record := storage.NewRecord("answer", 42, loadStarted, 10*time.Minute, 30*time.Minute)
+	fmt.Println("new:", memory.Keep(record))
+	fmt.Println(memory.Lookup("answer").Value, memory.Lookup("answer") == record.Entry())
+	// Output:
+	// new: true
+	// 42 true
+}
+
 func ExampleNewMemory() {
 	ctx := context.Background()
 	now := time.Now()

@@ -89,17 +89,30 @@ func (m *Memory[K, V]) Put(key K, entry *Entry[V]) *Entry[V] {
 	return &n.entry
 }
 
-// Keep is Put for a value whose life span counts from created. It also tells whether the key is new.
-// If it returns nil, it has done nothing, because the instants lie too far away for it, and
-// [NewEntry] has to be used.
-func (m *Memory[K, V]) Keep(key K, value V, created time.Time, updateAfter, expireAfter time.Duration) (kept *Entry[V], added bool) {
+// Record is a key with its entry, ready for [Memory.Keep].
+type Record[K comparable, V any] struct {
+	node node[K, V]
+}
+
+// NewRecord returns a record of a value whose life span counts from created; the longest duration
+// means never. It returns nil if the instants lie too far away for it, and [NewEntry] has to be used.
+func NewRecord[K comparable, V any](key K, value V, created time.Time, updateAfter, expireAfter time.Duration) *Record[K, V] {
 	span, ok := spanFrom(created, updateAfter, expireAfter)
 	if !ok {
-		return nil, false
+		return nil
 	}
-	n := &node[K, V]{key: key, entry: Entry[V]{span: span, Value: value}}
-	return &n.entry, m.store(n)
+	return &Record[K, V]{node[K, V]{key: key, entry: Entry[V]{span: span, Value: value}}}
 }
+
+// Key returns the key.
+func (r *Record[K, V]) Key() K { return r.node.key }
+
+// Entry returns the entry.
+func (r *Record[K, V]) Entry() *Entry[V] { return &r.node.entry }
+
+// Keep stores a record, and reports whether its key is new. Lookup returns the record's entry from
+// now on. What it takes to make the record can be done before, outside of a lock of the caller's.
+func (m *Memory[K, V]) Keep(r *Record[K, V]) (added bool) { return m.store(&r.node) }
 
 // Release removes the entry of key. The error is always nil.
 func (m *Memory[K, V]) Release(_ context.Context, key K) error {

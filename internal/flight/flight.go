@@ -28,7 +28,7 @@ type Flight[K comparable, V, J any] struct {
 	started bool
 	claimed bool      // the result stands
 	began   time.Time // when the load began
-	created time.Time // what counts as that
+	created time.Time // what counts as that, see Created
 }
 
 // Context makes the ctx of the load function: with the values of caller, and an end that comes
@@ -43,8 +43,16 @@ func (f *Flight[K, V, J]) Context(caller context.Context, limit time.Duration, a
 // Cancel ends the ctx of the load function.
 func (f *Flight[K, V, J]) Cancel(cause error) { f.ctx.Cancel(cause) }
 
-// Began returns when the load began, by the clock. It is for those who run it.
+// HasBegun reports whether the load has begun: that of a flight that Join or Refresh has registered
+// has. This and what follows is for whoever runs the flight.
+func (f *Flight[K, V, J]) HasBegun() bool { return f.started }
+
+// Began returns when the load began, by the clock.
 func (f *Flight[K, V, J]) Began() time.Time { return f.began }
+
+// Created returns the instant from which the age of the value counts: that, or a later one, if there
+// was an invalidation whose entries are still refused.
+func (f *Flight[K, V, J]) Created() time.Time { return f.created }
 
 // Done is closed when the result is there. It is for those who have been told to wait for the
 // flight.

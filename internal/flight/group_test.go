@@ -135,7 +135,7 @@ func TestOneForcedFlightIsQueued(t *testing.T) {
 	if out := g.Force(1, nil, "forced"); out.Flight != next || out.Led || out.Start {
 		t.Errorf("Force before it has begun = %+v, want to share it", out)
 	}
-	g.Start(next, clockAt(at(1)))
+	g.Start(next, at(1))
 	if out := g.Force(1, nil, "forced"); out.Flight == next || !out.Led {
 		t.Errorf("Force when it has begun = %+v, want another flight", out)
 	} else {
@@ -397,8 +397,7 @@ func TestManyFencesBecomeOne(t *testing.T) {
 		}
 	}
 	f := lead(t, g, 7, at(8)) // by a clock that was set back
-	created, ok := g.Start(f, clockAt(at(8)))
-	if !ok || refuses(g, 7, entryOf("new", created), at(keys)) {
+	if created := f.Created(); refuses(g, 7, entryOf("new", created), at(keys)) {
 		t.Errorf("an entry that is loaded now, created %v, is refused", created.Sub(start))
 	}
 	g.Claim(f, Result[string]{}, at(keys))
@@ -541,7 +540,9 @@ func TestGroupConcurrently(t *testing.T) {
 	var flights sync.WaitGroup
 	fly := func(f *Flight[int, string, string]) {
 		for f != nil {
-			g.Start(f, clockAt(start))
+			if !f.HasBegun() {
+				g.Start(f, start)
+			}
 			entry := entryOf("v", start)
 			_, turn, next := g.Claim(f, Result[string]{Value: "v", Entry: entry, Write: true}, start)
 			f.Publish()
@@ -619,7 +620,7 @@ func TestEndlessBackoffsAreBounded(t *testing.T) {
 	g := newGroup()
 	for key := range many {
 		f := g.Force(key, nil, "job").Flight
-		g.Start(f, clockAt(start))
+		g.Start(f, start)
 		g.Claim(f, Result[string]{Err: errors.New("down"), Started: start, Backoff: math.MaxInt64}, start)
 		g.End()
 	}

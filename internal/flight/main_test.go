@@ -64,8 +64,8 @@ func lead(t *testing.T, g *group, key int, now time.Time) *Flight[int, string, s
 	if out.Flight == nil || !out.Led || !out.Start {
 		t.Fatalf("Join = %+v, want a new flight", out)
 	}
-	if _, ok := g.Start(out.Flight, clockAt(now)); !ok {
-		t.Fatal("the flight has a result before it has begun")
+	if !out.Flight.HasBegun() || !out.Flight.Began().Equal(now) {
+		t.Fatalf("the flight of Join has begun: %v, at %v", out.Flight.HasBegun(), out.Flight.Began())
 	}
 	return out.Flight
 }
@@ -106,6 +106,3 @@ func isNewest(g *group, turn *Turn[int]) bool {
 	_, own, ok := g.Newest(turn)
 	return own && ok
 }
-
-// clockAt is a clock that stands still.
-func clockAt(now time.Time) func() time.Time { return func() time.Time { return now } }

@@ -9,22 +9,17 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// Start says that the flight's load begins, now unless that is so since the flight was registered.
-// It returns the instant that counts for it: later than every invalidation whose entries are still
-// refused. It reports false if the flight has got its result before it has begun.
-func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now func() time.Time) (created time.Time, ok bool) {
-	if f.started { // only the caller could have changed it meanwhile
-		return f.created, true
-	}
+// Start says that the load of a flight that has not begun begins now. It reports false if the flight
+// has got its result before.
+func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time) (ok bool) {
 	sh := g.shard(f.Key)
-	at := now()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if f.claimed {
-		return at, false
+		return false
 	}
-	g.startLocked(sh, sh.slots[f.Key], f, at)
-	return f.created, true
+	g.startLocked(sh, sh.slots[f.Key], f, now)
+	return true
 }
 
 func (g *Group[K, V, J]) startLocked(sh *shard[K, V, J], s *slot[K, V, J], f *Flight[K, V, J], now time.Time) {

@@ -156,7 +156,7 @@ var mutants = []mutant{
 	{
 		name:  "age from load end",
 		file:  "cache/load.go",
-		old:   `		r.Entry, failure = e.build(s, created, f.Key, a.value, now)`,
+		old:   `		r.Entry, failure = e.build(s, f.Created(), f.Key, a.value, now)`,
 		new:   `		r.Entry, failure = e.build(s, now, f.Key, a.value, now)`,
 		finds: []string{explore, model},
 	},
