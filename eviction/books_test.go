@@ -190,24 +190,35 @@ func TestBooksHoldOnToNothing(t *testing.T) {
 func TestNoMoreIDs(t *testing.T) {
 	const ids = 14 // of the first chunk
 	lru, sieve, s3fifo, tiny := NewLeastRecentlyUpdated[string](100), NewSIEVE[string](100), NewS3FIFO[string](100), NewTinyLFU[string](100)
-	lru.books.limit, sieve.books.limit, s3fifo.books.limit, tiny.books.limit = 1, 1, 1, 1
+	lru.shards[0].books.limit, sieve.books.limit, s3fifo.books.limit, tiny.books.limit = 1, 1, 1, 1
 	type strategy interface {
 		Strategy[string]
 		Resizer
 		Len() int
 	}
 	for name, s := range map[string]strategy{"LeastRecentlyUpdated": lru, "SIEVE": sieve, "S3FIFO": s3fifo, "TinyLFU": tiny} {
+		suffix := 0
+		newKey := func() string {
+			for {
+				suffix++
+				key := strconv.Itoa(suffix)
+				if s != strategy(lru) || shardOf(maphash.Comparable(lru.seed, key)) == 0 {
+					return key
+				}
+			}
+		}
 		marks := make([]storage.Mark, 3*ids)
 		for i := range marks {
-			s.MarkWritten(strconv.Itoa(i), &marks[i])
-			s.MarkRead(strconv.Itoa(i), &marks[i])
+			key := newKey()
+			s.MarkWritten(key, &marks[i])
+			s.MarkRead(key, &marks[i])
 		}
 		if got := s.Len(); got != ids {
 			t.Errorf("%s: Len() = %d, want %d", name, got, ids)
 		}
 		s.Resize(ids - 1)
-		for i := range 3 * ids {
-			key := "again " + strconv.Itoa(i)
+		for range 3 * ids {
+			key := newKey()
 			if _, ok := s.NextToRelease(); !ok {
 				t.Errorf("%s: no victim for key %q", name, key)
 			}

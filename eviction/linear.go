@@ -26,7 +26,7 @@ func (l *linear) grow() (from, added uint32) {
 }
 
 const (
-	segmentBits = 9
+	segmentBits = 6
 	segmentLen  = 1 << segmentBits
 )
 

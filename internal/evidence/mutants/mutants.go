@@ -210,8 +210,8 @@ var mutants = []mutant{
 	{
 		name:  "one entry too many",
 		file:  "eviction/recency.go",
-		old:   `	if r.order.len <= max(r.capacity, 0) {`,
-		new:   `	if r.order.len <= max(r.capacity, 0)+1 {`,
+		old:   `return max(r.capacity.Load(), 0)`,
+		new:   `return max(r.capacity.Load(), 0) + 1`,
 		finds: []string{explore, model},
 	},
 	{
