@@ -18,11 +18,11 @@ type job[A any, K comparable, V any] struct {
 	ctx        context.Context // of the first caller: only its values count
 	args       A
 	settings   *settings[A, K, V]
-	background bool      // a stale entry has been handed out instead
-	absent     bool      // the storage was seen to hold nothing that could be
-	known      bool      // the storage holds an entry, or may
-	unread     bool      // the storage could not be read
-	began      time.Time // if a lookup came first: when that began
+	lookup     *time.Time // if one came first: when that began
+	background bool       // a stale entry has been handed out instead
+	absent     bool       // the storage was seen to hold nothing that could be
+	known      bool       // the storage holds an entry, or may
+	unread     bool       // the storage could not be read
 }
 
 // attempt is how far a flight has come.
@@ -105,16 +105,16 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 // limit sets the timer that ends a flight whose load takes too long.
 func (e *engine[A, K, V]) limit(f *flight.Flight[K, V, job[A, K, V]]) clockwork.Timer {
 	s := f.Job.settings
-	limit, _ := s.timeLimit(f.Job.began, f.Began())
+	limit, _ := s.timeLimit(f.Job.lookup, f.Began())
 	return afterFunc(s.clock, limit, func() { e.overdue(f) })
 }
 
 // timeLimit returns how long a load that begins now may take, and the error of one that takes
 // longer. The flight may have begun before, with a lookup.
-func (s *settings[A, K, V]) timeLimit(flightBegan, now time.Time) (time.Duration, error) {
+func (s *settings[A, K, V]) timeLimit(lookup *time.Time, now time.Time) (time.Duration, error) {
 	lock := s.updateLockTimeout
-	if lock != Forever && !flightBegan.IsZero() {
-		lock -= now.Sub(flightBegan)
+	if lock != Forever && lookup != nil {
+		lock -= now.Sub(*lookup)
 	}
 	if lock < s.timeout {
 		return lock, ErrUpdateLockTimeout
@@ -265,7 +265,7 @@ func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]]) {
 	defer e.group.End()
 	s := f.Job.settings
 	now := s.clock.Now()
-	_, late := s.timeLimit(f.Job.began, f.Began())
+	_, late := s.timeLimit(f.Job.lookup, f.Began())
 	r := flight.Result[V]{Started: f.Began(), Err: callFailure(f.Key, late)}
 	if e.holds(f) {
 		r.Backoff = s.refreshBackoff

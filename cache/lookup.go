@@ -86,7 +86,8 @@ func (e *engine[A, K, V]) endLookup(l *flight.Lookup[K, V, job[A, K, V]]) (start
 	}()
 	j := l.Job
 	s := j.settings
-	j.began = s.clock.Now()
+	began := s.clock.Now()
+	j.lookup = &began
 	limit := min(s.storageTimeout, s.updateLockTimeout)
 
 	var entry *storage.Entry[V]
@@ -97,7 +98,7 @@ func (e *engine[A, K, V]) endLookup(l *flight.Lookup[K, V, job[A, K, V]]) (start
 	now := s.clock.Now()
 	var found *storage.Entry[V]
 	if err != nil {
-		e.storageFailed(s, l.Key, now.Sub(j.began), fmt.Errorf("storage: get: %w", err))
+		e.storageFailed(s, l.Key, now.Sub(began), fmt.Errorf("storage: get: %w", err))
 	} else {
 		found = entry
 	}

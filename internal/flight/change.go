@@ -14,7 +14,7 @@ func (g *Group[K, V, J]) Above(key K, now time.Time) time.Time {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return g.aboveForSetLocked(sh, sh.slots[key], now)
+	return g.aboveForSetLocked(sh, sh.slots.find(key), now)
 }
 
 func (g *Group[K, V, J]) aboveForSetLocked(sh *shard[K, V, J], s *slot[K, V, J], now time.Time) time.Time {
@@ -112,7 +112,7 @@ func (g *Group[K, V, J]) EndInvalidate(turn *Turn[K], fenced, ok bool, now time.
 	sh := g.shard(turn.key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[turn.key]
+	s := sh.slots.find(turn.key)
 	if ok {
 		s.overtake(Removed, math.MaxUint64)
 	}
@@ -142,7 +142,7 @@ func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*F
 	d := &Deletion[K, V, J]{group: g, now: now, fenced: fenced}
 	d.halt = g.halt(func(sh *shard[K, V, J]) {
 		now := sh.latest(now)
-		for _, s := range sh.slots {
+		for s := range sh.slots.all() {
 			if next := g.invalidateLocked(s, now); next != nil {
 				start(next)
 			}
@@ -162,7 +162,7 @@ func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*F
 func (d *Deletion[K, V, J]) Run(remove func() (ok bool)) {
 	g, ok := d.group, false
 	defer g.resume(func(sh *shard[K, V, J]) {
-		for _, s := range sh.slots {
+		for s := range sh.slots.all() {
 			if ok {
 				s.overtake(Removed, math.MaxUint64)
 			}
@@ -189,7 +189,7 @@ func (g *Group[K, V, J]) Pending(key K) *storage.Entry[V] {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if s := sh.slots[key]; s != nil {
+	if s := sh.slots.find(key); s != nil {
 		return s.pending
 	}
 	return nil
@@ -210,7 +210,7 @@ func (g *Group[K, V, J]) Floor(key K, now time.Time) time.Time {
 	defer sh.mu.Unlock()
 	g.lowerLocked(&sh.fence, now)
 	floor := sh.fence.floor
-	if s := sh.slots[key]; s != nil {
+	if s := sh.slots.find(key); s != nil {
 		g.lowerLocked(&s.fence, now)
 		if s.fence.floor.After(floor) {
 			floor = s.fence.floor
@@ -252,7 +252,7 @@ func (g *Group[K, V, J]) ForgetLookups() {
 	for i := range g.shards {
 		sh := &g.shards[i]
 		sh.mu.Lock()
-		for _, s := range sh.slots {
+		for s := range sh.slots.all() {
 			s.detachLookup(time.Time{})
 		}
 		sh.mu.Unlock()

@@ -7,7 +7,7 @@ func (g *Group[K, V, J]) Len() (n int) {
 	for i := range g.shards {
 		sh := &g.shards[i]
 		sh.mu.Lock()
-		n += len(sh.slots)
+		n += sh.slots.len()
 		sh.mu.Unlock()
 	}
 	return n

@@ -42,9 +42,8 @@ type shard[K comparable, V, J any] struct {
 	version atomic.Uint64
 
 	mu      sync.Mutex
-	slots   map[K]*slot[K, V, J]
-	spare   *slot[K, V, J] // an empty one to be used again, or nil
-	sweepAt int            // slots
+	slots   slots[K, V, J]
+	sweepAt int // slots
 	fence   fence
 	stamp   time.Time     // the latest instant that was given to a load or a Set
 	writing int           // turns that have begun and not ended
@@ -57,7 +56,6 @@ type shard[K comparable, V, J any] struct {
 func New[K comparable, V, J any]() *Group[K, V, J] {
 	g := &Group[K, V, J]{seed: maphash.MakeSeed(), exclusive: make(chan struct{}, 1)}
 	for i := range g.shards {
-		g.shards[i].slots = make(map[K]*slot[K, V, J])
 		g.shards[i].sweepAt = keep
 	}
 	return g
@@ -82,24 +80,16 @@ func (g *Group[K, V, J]) shard(key K) *shard[K, V, J] {
 
 // slotLocked returns the slot of key, a new one if there is none.
 func (sh *shard[K, V, J]) slotLocked(key K) *slot[K, V, J] {
-	s := sh.slots[key]
-	if s == nil {
-		if s = sh.spare; s == nil {
-			s = &slot[K, V, J]{}
-		}
-		sh.spare = nil
-		s.key = key
-		sh.slots[key] = s
+	if s := sh.slots.find(key); s != nil {
+		return s
 	}
-	return s
+	return sh.slots.add(key)
 }
 
 // tidyLocked forgets a slot that has nothing in it.
 func (sh *shard[K, V, J]) tidyLocked(s *slot[K, V, J]) {
 	if s.isEmpty() {
-		delete(sh.slots, s.key)
-		*s = slot[K, V, J]{}
-		sh.spare = s
+		sh.slots.remove(s)
 	}
 }
 
@@ -107,11 +97,11 @@ func (sh *shard[K, V, J]) tidyLocked(s *slot[K, V, J]) {
 // If too many fences are left, the shard's own takes their place: it refuses more than it has to,
 // in bounded memory. If too many backoffs are left that never end, they do. It is called before a slot gets something that outlives its work.
 func (g *Group[K, V, J]) sweepLocked(sh *shard[K, V, J], now time.Time) {
-	if len(sh.slots) < sh.sweepAt {
+	if sh.slots.len() < sh.sweepAt {
 		return
 	}
 	fences, endless := 0, 0
-	for _, s := range sh.slots {
+	for s := range sh.slots.all() {
 		if s.retry.passed(now) {
 			s.failed, s.retry = time.Time{}, deadline{}
 		}
@@ -123,7 +113,7 @@ func (g *Group[K, V, J]) sweepLocked(sh *shard[K, V, J], now time.Time) {
 			endless++
 		}
 	}
-	for key, s := range sh.slots {
+	for s := range sh.slots.all() {
 		if fences > fold && s.fence.deletions == 0 && !s.fence.isZero() {
 			had := sh.fence.floor
 			sh.fence.merge(&s.fence)
@@ -134,9 +124,7 @@ func (g *Group[K, V, J]) sweepLocked(sh *shard[K, V, J], now time.Time) {
 		if endless > fold && s.retry.never {
 			s.failed, s.retry = time.Time{}, deadline{}
 		}
-		if s.isEmpty() {
-			delete(sh.slots, key)
-		}
+		sh.tidyLocked(s)
 	}
-	sh.sweepAt = max(keep, 2*len(sh.slots))
+	sh.sweepAt = max(keep, 2*sh.slots.len())
 }

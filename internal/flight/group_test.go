@@ -283,7 +283,7 @@ func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
 	if !refresh(entryOf("newer", at(time.Second+1)), at(time.Second+2)) {
 		t.Error("no refresh of a newer entry")
 	}
-	if n := slots(g); n != 1 {
+	if n := registered(g); n != 1 {
 		t.Errorf("%d keys are registered, want the one with the backoff", n)
 	}
 }
@@ -374,7 +374,7 @@ func TestBackoffsThatAreOverAreForgotten(t *testing.T) {
 		g.Claim(f, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now)
 		g.End()
 	}
-	if n, most := slots(g), shards*2*keep+2*1000; n > most {
+	if n, most := registered(g), shards*2*keep+2*1000; n > most {
 		t.Errorf("%d keys are registered after %d failures, want at most %d", n, loads, most)
 	}
 }
@@ -388,7 +388,7 @@ func TestManyFencesBecomeOne(t *testing.T) {
 		g.EndInvalidate(turn, true, false, at(time.Duration(key)))
 		g.End()
 	}
-	if n, most := slots(g), shards*2*(fold+1); n > most {
+	if n, most := registered(g), shards*2*(fold+1); n > most {
 		t.Errorf("%d keys are registered after %d failures, want at most %d", n, keys, most)
 	}
 	for key := range keys {
@@ -624,7 +624,7 @@ func TestEndlessBackoffsAreBounded(t *testing.T) {
 		g.Claim(f, Result[string]{Err: errors.New("down"), Started: start, Backoff: math.MaxInt64}, start)
 		g.End()
 	}
-	if n := slots(g); n > many*3/4 {
+	if n := registered(g); n > many*3/4 {
 		t.Errorf("%d of %d keys are remembered", n, many)
 	}
 }

@@ -10,10 +10,7 @@ func (g *Group[K, V, J]) InPlace(key K, change func() (what Change, done bool)) 
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	var s *slot[K, V, J]
-	if len(sh.slots) > 0 { // often there are none, and the key need not be hashed
-		s = sh.slots[key]
-	}
+	s := sh.slots.find(key)
 	if !sh.isQuiet(s) {
 		return false
 	}
@@ -40,7 +37,7 @@ func (g *Group[K, V, J]) SetInPlace(key K, now time.Time, put func() (done, more
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if len(sh.slots) > 0 && sh.slots[key] != nil || !sh.isQuiet(nil) || g.aboveForSetLocked(sh, nil, now).After(now) {
+	if sh.slots.find(key) != nil || !sh.isQuiet(nil) || g.aboveForSetLocked(sh, nil, now).After(now) {
 		return false, nil
 	}
 	if g.isClosed() { // if it is closed from now on, [Group.Shut] waits for the lock
@@ -63,7 +60,7 @@ func (g *Group[K, V, J]) ClaimInPlace(f *Flight[K, V, J], value V, put func() (d
 	sh := g.shard(f.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[f.Key]
+	s := sh.slots.find(f.Key)
 	if f.claimed || s.load != f || !sh.isQuiet(s) || !s.fence.isZero() || !sh.fence.isZero() ||
 		s.lookup != nil || len(s.detachedLookups) > 0 || !put() {
 		return false, nil

@@ -50,13 +50,13 @@ func TestInPlaceRemovalEndsTheBackoff(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
 	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour, Started: start}, start)
-	if slots(g) != 1 {
+	if registered(g) != 1 {
 		t.Fatal("there is no backoff")
 	}
-	if !g.InPlace(1, changed(Stored)) || slots(g) != 1 {
+	if !g.InPlace(1, changed(Stored)) || registered(g) != 1 {
 		t.Error("a write that removes nothing has ended the backoff")
 	}
-	if !g.InPlace(1, changed(Removed)) || slots(g) != 0 {
+	if !g.InPlace(1, changed(Removed)) || registered(g) != 0 {
 		t.Error("the backoff is left")
 	}
 }
@@ -187,8 +187,8 @@ func TestClaimInPlaceEndsTheBackoff(t *testing.T) {
 	f := lead(t, g, 1, start)
 	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour, Started: start}, start)
 	f = lead(t, g, 1, start)
-	if done, _ := g.ClaimInPlace(f, "v", func() bool { return true }); !done || slots(g) != 0 {
-		t.Errorf("done: %v, %d slots", done, slots(g))
+	if done, _ := g.ClaimInPlace(f, "v", func() bool { return true }); !done || registered(g) != 0 {
+		t.Errorf("done: %v, %d slots", done, registered(g))
 	}
 }
 

@@ -149,7 +149,7 @@ func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], 
 	sh := g.shard(l.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[l.Key]
+	s := sh.slots.find(l.Key)
 	defer sh.tidyLocked(s)
 	defer s.removeLookup(l)
 	if l.over {
@@ -181,7 +181,7 @@ func (g *Group[K, V, J]) AbortLookup(l *Lookup[K, V, J], err error) {
 	sh := g.shard(l.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[l.Key]
+	s := sh.slots.find(l.Key)
 	s.removeLookup(l)
 	if !l.over {
 		l.endLocked(nil, nil, err)

@@ -26,11 +26,11 @@ func entryOf(value string, created time.Time) *storage.Entry[string] {
 	return storage.NewEntry(value, created, created.Add(10*time.Minute), created.Add(30*time.Minute))
 }
 
-// slots counts the keys that the registry has something about.
-func slots(g *group) (n int) {
+// registered counts the keys that the registry has something about.
+func registered(g *group) (n int) {
 	for i := range g.shards {
 		g.shards[i].mu.Lock()
-		n += len(g.shards[i].slots)
+		n += g.shards[i].slots.len()
 		g.shards[i].mu.Unlock()
 	}
 	return n
@@ -44,7 +44,7 @@ func atRest(t *testing.T, g *group) {
 	if err := g.Idle(ended, true); err != nil {
 		t.Errorf("something is still running")
 	}
-	if n := slots(g); n != 0 {
+	if n := registered(g); n != 0 {
 		t.Errorf("%d keys are still registered", n)
 	}
 	if g.Fenced() {

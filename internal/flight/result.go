@@ -18,7 +18,7 @@ func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time) (ok bool) {
 	if f.claimed {
 		return false
 	}
-	g.startLocked(sh, sh.slots[f.Key], f, now)
+	g.startLocked(sh, sh.slots.find(f.Key), f, now)
 	return true
 }
 
@@ -46,7 +46,7 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 	sh := g.shard(f.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[f.Key]
+	s := sh.slots.find(f.Key)
 	if f.claimed {
 		return false, nil, nil
 	}
@@ -72,7 +72,7 @@ func (g *Group[K, V, J]) Newest(turn *Turn[K]) (entry *storage.Entry[V], own, ok
 	sh := g.shard(turn.key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[turn.key]
+	s := sh.slots.find(turn.key)
 	return s.pending, s.pendingBy == turn, s.pendingBy != nil
 }
 
@@ -91,7 +91,7 @@ func (g *Group[K, V, J]) EndWrite(turn *Turn[K], w Written[V], now time.Time) {
 	sh := g.shard(turn.key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[turn.key]
+	s := sh.slots.find(turn.key)
 	if !w.OK {
 		g.sweepLocked(sh, now)
 	}
@@ -145,7 +145,7 @@ func (g *Group[K, V, J]) AbortAll(err error) {
 		sh := &g.shards[i]
 		sh.mu.Lock()
 		var aborted []*Flight[K, V, J]
-		for _, s := range sh.slots {
+		for s := range sh.slots.all() {
 			aborted = append(aborted, g.abortLocked(s, err)...)
 			sh.tidyLocked(s)
 		}

@@ -117,7 +117,7 @@ func (g *Group[K, V, J]) EndTurn(t *Turn[K], removed bool) {
 	sh := g.shard(t.key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[t.key]
+	s := sh.slots.find(t.key)
 	if removed {
 		s.failed, s.retry = time.Time{}, deadline{}
 	}
@@ -173,7 +173,7 @@ func (g *Group[K, V, J]) resume(visit func(*shard[K, V, J])) {
 			close(sh.opened)
 			sh.opened = nil
 		}
-		for _, s := range sh.slots {
+		for s := range sh.slots.all() {
 			sh.tidyLocked(s)
 		}
 		sh.mu.Unlock()

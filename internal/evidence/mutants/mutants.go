@@ -44,7 +44,7 @@ var mutants = []mutant{
 	{
 		name:  "set in place beside a load",
 		file:  "internal/flight/inplace.go",
-		old:   `	if len(sh.slots) > 0 && sh.slots[key] != nil || !sh.isQuiet(nil)`,
+		old:   `	if sh.slots.find(key) != nil || !sh.isQuiet(nil)`,
 		new:   `	if !sh.isQuiet(nil)`,
 		finds: []string{explore, model},
 	},
