@@ -5,8 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jonboulle/clockwork"
-
 	"github.com/memoize-go/memoize/internal/flight"
 	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
@@ -116,12 +114,4 @@ func (e *engine[A, K, V]) mayHold(s *settings[A, K, V], key K) bool {
 func guardedLookup[K comparable, V any](local storage.Local[K, V], key K) (entry *storage.Entry[V], err error) {
 	defer catch(&err)
 	return local.Lookup(key), nil
-}
-
-// afterFunc calls f on a goroutine of the clock after d; Forever is never. The timer may be nil.
-func afterFunc(c clockwork.Clock, d time.Duration, f func()) clockwork.Timer {
-	if d == Forever {
-		return nil
-	}
-	return c.AfterFunc(d, f)
 }

@@ -1536,3 +1536,23 @@ func TestC35_ReconfigureAmidCalls(t *testing.T) {
 		}
 	})
 }
+
+// A load that Close has cancelled before its goroutine got to run is not reported as started. On one processor the goroutine mostly
+// comes later.
+func TestC32_NothingIsReportedToStartThatDoesNot(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	on(t, []sort{inMemory, inLocal}, func(t *testing.T, r *rig) {
+		c := openStale(t, r)
+		loads := r.source.count("k")
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if v, err := c.Get(t.Context(), "k"); v != 1 || err != nil {
+			t.Errorf("Get = %v, %v", v, err)
+		}
+		_ = c.Close(ended)
+		synctest.Wait()
+		if reported, begun := r.events.count(cache.LoadStarted), r.source.count("k")-loads; reported != begun {
+			t.Errorf("%d loads were reported to start, %d have", reported, begun)
+		}
+	})
+}

@@ -20,6 +20,42 @@ var lateResults = map[string]func() (int, error){
 	"exit":  failures["exit"].load,
 }
 
+// The goroutine of a load gets to run some time after the load has been registered. The ctx and the callers are given the same
+// instant all the same.
+func TestC16_TimeoutCountsFromOneInstant(t *testing.T) {
+	const timeout, delay = 10 * time.Second, 8 * time.Second
+	on(t, []sort{inMemory, inLocal}, func(t *testing.T, r *rig) {
+		watch := &watchedClock{FakeClock: r.clock}
+		r.cache = open(t, r.source.load, cache.WithClock(watch), cache.WithStorage(r.store), cache.WithTimeout(timeout))
+		r.source.hold("k")
+		g := r.gate()
+		pause := func() { <-g }
+		watch.onSince.Store(&pause)
+		start := r.clock.Now()
+		leader := goGet(t.Context(), r.cache, "k")
+		waits(t, leader)
+		r.source.began(t, "k", 0) // or nothing was held up
+		watch.onSince.Store(nil)
+		r.advance(delay)
+		r.openGate(g)
+
+		l := r.source.nth(t, "k", 1)
+		if deadline, ok := l.ctx.Deadline(); !ok || !deadline.Equal(start.Add(timeout)) {
+			t.Errorf("the deadline is %v after the call, %v, want %v", deadline.Sub(start), ok, timeout)
+		}
+		r.advance(timeout - delay - 1)
+		waits(t, leader)
+		if err := l.ctx.Err(); err != nil {
+			t.Errorf("before the timeout: %v", err)
+		}
+		r.advance(1)
+		fails(t, leader, cache.ErrLoadTimeout)
+		if err := l.ctx.Err(); err != context.DeadlineExceeded {
+			t.Errorf("the load's ctx after the timeout: %v", err)
+		}
+	})
+}
+
 func TestC16_TimeoutAtTheExactInstant(t *testing.T) {
 	const timeout = 5 * time.Second
 	onEach(t, func(t *testing.T, r *rig) {

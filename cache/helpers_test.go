@@ -742,8 +742,9 @@ func (f processorFunc[V]) Apply(value V) V { return f(value) }
 // watchedClock is a fake clock that counts timers and tells of readings.
 type watchedClock struct {
 	*clockwork.FakeClock
-	timers atomic.Int32           // made so far
-	onNow  atomic.Pointer[func()] // called after each reading, if set
+	timers  atomic.Int32           // made so far
+	onNow   atomic.Pointer[func()] // called after each reading, if set
+	onSince atomic.Pointer[func()] // called before each Since, if set
 }
 
 func (c *watchedClock) Now() time.Time {
@@ -752,6 +753,13 @@ func (c *watchedClock) Now() time.Time {
 		(*f)()
 	}
 	return now
+}
+
+func (c *watchedClock) Since(t time.Time) time.Duration {
+	if f := c.onSince.Load(); f != nil {
+		(*f)()
+	}
+	return c.FakeClock.Since(t)
 }
 
 func (c *watchedClock) NewTimer(d time.Duration) clockwork.Timer {

@@ -27,7 +27,6 @@ type job[A any, K comparable, V any] struct {
 
 // attempt is how far a flight has come.
 type attempt[K comparable, V any] struct {
-	ctx   *flight.Context // of the load
 	timer clockwork.Timer // nil: none, or no limit
 
 	loading  bool // the load function has been called, and is not yet counted as ended
@@ -39,14 +38,6 @@ type attempt[K comparable, V any] struct {
 	turn    *flight.Turn[K] // to write; nil: nothing to write
 	written flight.Written[V]
 	evicts  bool // something may have been written
-}
-
-// stop ends what the load function was given.
-func (a *attempt[K, V]) stop() {
-	if a.timer != nil {
-		a.timer.Stop()
-	}
-	a.ctx.Cancel(nil)
 }
 
 // fly runs a flight from its load to its last write, on a goroutine that is its own. Foreign code
@@ -74,15 +65,18 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 		return
 	}
 	ctx := f.Context(f.Job.ctx, s.timeout, f.Job.background)
-	a.ctx = ctx
-	defer a.stop()
+	defer e.stop(f, a)
+	if ctx.Err() != nil { // the cache was closed
+		a.landed = true
+		return
+	}
 	a.timer = e.limit(f)
 	if s.observer != nil {
 		e.report(s, Event{Kind: LoadStarted, Key: f.Key})
-	}
-	if ctx.Err() != nil { // the cache was closed, or it has taken the observer all the time there was
-		a.landed = true
-		return
+		if ctx.Err() != nil { // it has taken all the time there was
+			a.landed = true
+			return
+		}
 	}
 
 	e.counters.running.Add(1)
@@ -95,18 +89,30 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 				a.err = &PanicError{Value: p, Stack: debug.Stack()}
 			}
 		}
-		a.stop()
+		e.stop(f, a)
 		e.land(f, a)
 	}()
 	a.value, a.err = e.loader(ctx, f.Job.args)
 	a.returned = true
 }
 
-// limit sets the timer that ends a flight whose load takes too long.
+// stop ends what the load function was given.
+func (e *engine[A, K, V]) stop(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	f.Cancel(nil)
+}
+
+// limit sets the timer that ends a flight whose load takes too long. It counts from when the load
+// began, which may have been on another goroutine.
 func (e *engine[A, K, V]) limit(f *flight.Flight[K, V, job[A, K, V]]) clockwork.Timer {
 	s := f.Job.settings
 	limit, _ := s.timeLimit(f.Job.lookup, f.Began())
-	return afterFunc(s.clock, limit, func() { e.overdue(f) })
+	if limit == Forever {
+		return nil
+	}
+	return s.clock.AfterFunc(max(limit-s.clock.Since(f.Began()), 0), func() { e.overdue(f) })
 }
 
 // timeLimit returns how long a load that begins now may take, and the error of one that takes
@@ -133,7 +139,7 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 		}
 		return
 	}
-	r := flight.Result[V]{Started: f.Began()}
+	r := flight.Result[V]{}
 	failure := a.err
 	if a.err == nil {
 		r.Value = a.value
@@ -266,7 +272,7 @@ func (e *engine[A, K, V]) overdue(f *flight.Flight[K, V, job[A, K, V]]) {
 	s := f.Job.settings
 	now := s.clock.Now()
 	_, late := s.timeLimit(f.Job.lookup, f.Began())
-	r := flight.Result[V]{Started: f.Began(), Err: callFailure(f.Key, late)}
+	r := flight.Result[V]{Err: callFailure(f.Key, late)}
 	if e.holds(f) {
 		r.Backoff = s.refreshBackoff
 	}
@@ -330,7 +336,7 @@ func (e *engine[A, K, V]) endWrite(f *flight.Flight[K, V, job[A, K, V]], a *atte
 // finish ends a flight.
 func (e *engine[A, K, V]) finish(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	if !a.landed { // the observer or the entry builder has exited the goroutine
-		r := flight.Result[V]{Value: a.value, Started: f.Began()}
+		r := flight.Result[V]{Value: a.value}
 		if !a.returned || a.err != nil {
 			r.Err = &LoadError{Key: f.Key, Err: ErrLoaderExited}
 		}

@@ -20,6 +20,15 @@ type strategy[K comparable] struct {
 	bookless  bool             // keeps no books
 }
 
+// saturable are those of our strategies that need not be told of every read.
+type saturable interface{ Saturated() (word uint32) }
+
+var (
+	_ saturable = (*eviction.SIEVE[int])(nil)
+	_ saturable = (*eviction.S3FIFO[int])(nil)
+	_ saturable = (*eviction.TinyLFU[int])(nil)
+)
+
 func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strategy[K] {
 	st := strategy[K]{Strategy: s, generation: generation}
 	st.resizer, _ = s.(eviction.Resizer)
@@ -28,7 +37,7 @@ func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strate
 		st.stock, st.idle = true, true
 	case *eviction.LeastRecentlyUsed[K], *eviction.SIEVE[K], *eviction.S3FIFO[K], *eviction.TinyLFU[K]:
 		st.stock = true
-		if s, ok := s.(interface{ Saturated() uint32 }); ok {
+		if s, ok := s.(saturable); ok {
 			st.saturated = s.Saturated()
 		}
 	default:

@@ -6,7 +6,8 @@ import "github.com/memoize-go/memoize/storage"
 // the storage holds, and never touches the storage itself.
 //
 // The cache calls it, from many goroutines at once; every method is safe for concurrent use.
-// MarkRead is called on every hit and has to be cheap: no lock where an atomic word will do.
+// MarkRead is called on every hit (for strategies of this package, on those that it can make a
+// difference to) and has to be cheap: no lock where an atomic word will do.
 // MarkWritten and MarkReleased of one key are called in the order of the storage's writes.
 //
 // Keys and marks belong to the cache; a strategy may keep them until the key is released. The mark

@@ -17,8 +17,9 @@ const (
 	// them in pairs.
 	apart = 128
 
-	// looks is how often NextToRelease looks for the oldest key of all before it takes one that is about as old.
-	looks = 4
+	// looks is how often NextToRelease looks for the oldest key of all before it takes that of any shard. Each time it does not
+	// get it, another call has come first.
+	looks = 100
 
 	// noNumber is published by a shard without keys.
 	noNumber = math.MaxUint64

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -110,6 +111,35 @@ func TestRecencyKeepsOrderAtOnce(t *testing.T) {
 	atOnce(func(key int) { l.MarkWritten(key, nil) })
 	atOnce(func(key int) { l.MarkRead(key, nil) })
 	atOnce(func(key int) { l.MarkWritten(key, nil) })
+}
+
+// Callers at once share out the oldest keys: when a call begins, no older key is left than those that were named by then.
+func TestVictimsAtOnceAreTheOldest(t *testing.T) {
+	const goroutines, keys = 8, 50_000
+	l := NewLeastRecentlyUpdated[int](0)
+	for key := range keys {
+		l.MarkWritten(key, nil)
+	}
+	var newest atomic.Int64 // of the victims of calls that have ended
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			for {
+				before := newest.Load()
+				key, ok := l.NextToRelease()
+				if !ok {
+					return
+				}
+				if int64(key) < before {
+					t.Errorf("key %d was named after key %d", key, before)
+					return
+				}
+				for seen := newest.Load(); seen < int64(key) && !newest.CompareAndSwap(seen, int64(key)); seen = newest.Load() {
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // However many see one key too many, it is one victim.

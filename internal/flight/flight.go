@@ -24,16 +24,18 @@ type Flight[K comparable, V, J any] struct {
 	value V
 	err   error
 
-	// Guarded by the shard's lock.
+	// Written under the shard's lock, by whoever registers the flight, or later by whoever runs it;
+	// so that one may read them without it.
 	started bool
-	claimed bool      // the result stands
 	began   time.Time // when the load began
 	created time.Time // what counts as that, see Created
+
+	claimed bool // the result stands; guarded by the shard's lock
 }
 
 // Context makes the ctx of the load function: with the values of caller, and an end that comes
 // limit after the load began. Alone says that nobody waits for the load. It is called once, by
-// whoever runs the load, and after Start.
+// whoever runs the load, when it has begun.
 func (f *Flight[K, V, J]) Context(caller context.Context, limit time.Duration, alone bool) *Context {
 	f.ctx.begin(caller, f.began, limit)
 	f.ctx.flight, f.ctx.alone = f, alone

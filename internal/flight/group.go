@@ -1,6 +1,7 @@
 package flight
 
 import (
+	"context"
 	"errors"
 	"hash/maphash"
 	"sync"
@@ -61,15 +62,16 @@ func New[K comparable, V, J any]() *Group[K, V, J] {
 	return g
 }
 
-// Shut makes everything that is new fail with [ErrClosed] from now on. A Set that is under way in
-// place has ended when it returns, or is counted as running.
-func (g *Group[K, V, J]) Shut() {
-	g.shut()
+// Idle waits until nothing is running, if strays is true not even a storage call that was given up
+// on, or until ctx ends. What goes on in place is not counted, but has ended when its shard's lock is
+// free.
+func (g *Group[K, V, J]) Idle(ctx context.Context, strays bool) error {
 	for i := range g.shards {
 		sh := &g.shards[i]
 		sh.mu.Lock()
 		sh.mu.Unlock() //nolint:staticcheck // it is to be waited for
 	}
+	return g.Lifecycle.Idle(ctx, strays)
 }
 
 // shard returns the shard of key, whose critical section the caller is about to enter.

@@ -266,7 +266,7 @@ func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
 	refresh := func(entry *storage.Entry[string], now time.Time) bool {
 		out := g.Refresh(entry, 1, g.Version(1), now, "job")
 		if out.Flight != nil {
-			g.Claim(out.Flight, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now)
+			g.Claim(out.Flight, Result[string]{Err: errors.New("failed"), Backoff: time.Second}, now)
 			g.End()
 		}
 		return out.Start
@@ -371,7 +371,7 @@ func TestBackoffsThatAreOverAreForgotten(t *testing.T) {
 	for key := range loads {
 		now = now.Add(time.Millisecond) // so that 1000 backoffs are in force
 		f := lead(t, g, key, now)
-		g.Claim(f, Result[string]{Err: errors.New("failed"), Started: now, Backoff: time.Second}, now)
+		g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Second}, now)
 		g.End()
 	}
 	if n, most := registered(g), shards*2*keep+2*1000; n > most {
@@ -621,7 +621,7 @@ func TestEndlessBackoffsAreBounded(t *testing.T) {
 	for key := range many {
 		f := g.Force(key, nil, "job").Flight
 		g.Start(f, start)
-		g.Claim(f, Result[string]{Err: errors.New("down"), Started: start, Backoff: math.MaxInt64}, start)
+		g.Claim(f, Result[string]{Err: errors.New("down"), Backoff: math.MaxInt64}, start)
 		g.End()
 	}
 	if n := registered(g); n > many*3/4 {

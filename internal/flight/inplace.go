@@ -40,7 +40,7 @@ func (g *Group[K, V, J]) SetInPlace(key K, now time.Time, put func() (done, more
 	if sh.slots.find(key) != nil || !sh.isQuiet(nil) || g.aboveForSetLocked(sh, nil, now).After(now) {
 		return false, nil
 	}
-	if g.isClosed() { // if it is closed from now on, [Group.Shut] waits for the lock
+	if g.isClosed() { // if it is closed from now on, [Group.Idle] waits for the lock
 		return false, ErrClosed
 	}
 	done, more := put()

@@ -49,7 +49,7 @@ func TestInPlaceLeavesWhatHasNotBeenDone(t *testing.T) {
 func TestInPlaceRemovalEndsTheBackoff(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
-	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour, Started: start}, start)
+	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour}, start)
 	if registered(g) != 1 {
 		t.Fatal("there is no backoff")
 	}
@@ -133,25 +133,21 @@ func TestSetInPlaceWithMoreToDo(t *testing.T) {
 	atRest(t, g)
 }
 
-// Whoever has shut the group must not find it written to.
-func TestShutWaitsForSetInPlace(t *testing.T) {
+// Whoever has waited must not find half a write.
+func TestIdleWaitsForSetInPlace(t *testing.T) {
 	g := newGroup()
-	shut := make(chan struct{})
+	waiting, idle := make(chan struct{}), make(chan error, 1)
 	_, err := g.SetInPlace(1, start, func() (done, more bool) {
 		go func() {
-			g.Shut()
-			close(shut)
+			close(waiting)
+			idle <- g.Idle(context.Background(), true)
 		}()
-		for !g.isClosed() {
-			runtime.Gosched()
-		}
+		<-waiting
 		for range 1000 {
 			runtime.Gosched()
-			select {
-			case <-shut:
-				t.Error("Shut has returned before the write")
-				return true, false
-			default:
+			if len(idle) > 0 {
+				t.Error("Idle has returned before the write")
+				break
 			}
 		}
 		return true, false
@@ -159,7 +155,9 @@ func TestShutWaitsForSetInPlace(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	<-shut
+	if err := <-idle; err != nil {
+		t.Error(err)
+	}
 }
 
 // A flight whose value was put on the spot has no turn, and its key is free.
@@ -185,7 +183,7 @@ func TestClaimInPlace(t *testing.T) {
 func TestClaimInPlaceEndsTheBackoff(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
-	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour, Started: start}, start)
+	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour}, start)
 	f = lead(t, g, 1, start)
 	if done, _ := g.ClaimInPlace(f, "v", func() bool { return true }); !done || registered(g) != 0 {
 		t.Errorf("done: %v, %d slots", done, registered(g))

@@ -34,7 +34,7 @@ func (l *Lifecycle) Begin() bool {
 }
 
 // Extend counts one more thing that is running, though the lifecycle may be closed: it goes on from
-// one that is counted already.
+// one that is counted already, or that Idle waits for in another way.
 func (l *Lifecycle) Extend() { l.running.Add(1) }
 
 // End takes back one Begin or Extend.
@@ -54,8 +54,8 @@ func (l *Lifecycle) Returned() {
 	}
 }
 
-// shut makes Begin refuse from now on.
-func (l *Lifecycle) shut() {
+// Shut makes Begin refuse from now on.
+func (l *Lifecycle) Shut() {
 	hook.At("lifecycle")
 	l.closed.Store(true)
 }

@@ -104,8 +104,8 @@ func TestShutRefusesWhatIsNewOnly(t *testing.T) {
 	if !l.Begin() {
 		t.Error("Begin was refused")
 	}
-	l.shut()
-	l.shut()
+	l.Shut()
+	l.Shut()
 	if l.Begin() {
 		t.Error("Begin after Shut was not refused")
 	}

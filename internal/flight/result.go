@@ -33,7 +33,6 @@ type Result[V any] struct {
 	Err   error
 
 	Write   bool          // the storage has to be told: of Entry, or without one that the old entry is gone
-	Started time.Time     // when the load began
 	Backoff time.Duration // if there is an entry that could not be replaced: how long a background load waits
 }
 
@@ -58,7 +57,7 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 	}
 	if s.load == f && r.Backoff > 0 {
 		g.sweepLocked(sh, now)
-		s.failed, s.retry = r.Started, deadlineIn(now, r.Backoff)
+		s.failed, s.retry = f.began, deadlineIn(now, r.Backoff)
 	}
 	next = s.remove(f)
 	sh.tidyLocked(s)

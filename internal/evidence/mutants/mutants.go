@@ -124,8 +124,8 @@ var mutants = []mutant{
 	{
 		name: "first caller's ctx used for the load",
 		file: "cache/load.go",
-		old:  `	a.ctx = ctx`,
-		new: `	a.ctx = ctx
+		old:  `	defer e.stop(f, a)`,
+		new: `	defer e.stop(f, a)
 	defer context.AfterFunc(f.Job.ctx, func() { ctx.Cancel(f.Job.ctx.Err()) })()`,
 		finds: []string{explore},
 	},
@@ -246,9 +246,9 @@ var mutants = []mutant{
 		file: "cache/load.go",
 		old: `		a.timer.Stop()
 	}
-	a.ctx.Cancel(nil)`,
+	f.Cancel(nil)`,
 		new: `	}
-	a.ctx.Cancel(nil)`,
+	f.Cancel(nil)`,
 		finds: []string{explore, leaks},
 	},
 	{
