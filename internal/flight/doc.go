@@ -7,6 +7,9 @@
 // registered while new callers join it, detached afterwards; a detached flight answers its own
 // callers, stores nothing and leaves its successor alone.
 //
+// A flight holds the [Context] of its load, which is also what storage calls are given: by it the
+// registry knows the loads that a caller is part of.
+//
 // Two critical sections carry the guarantees. Looking a key up and registering a flight for it is
 // one. Claiming a result is the other: it ends the registration, takes the flight's place in the
 // order of the key's writes, and makes its value the pending one, which answers until it has been
