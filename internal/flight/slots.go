@@ -5,8 +5,8 @@ import "iter"
 // slots holds what is in progress by key. Mostly that is one key or none, for which no map is
 // needed.
 type slots[K comparable, V, J any] struct {
-	only  slot[K, V, J]
-	taken bool // only is that of a key
+	first *slot[K, V, J] // of a key if taken, otherwise empty, to be used again, or nil
+	taken bool
 	more  map[K]*slot[K, V, J]
 	spare *slot[K, V, J] // an empty one to be used again, or nil
 }
@@ -14,8 +14,8 @@ type slots[K comparable, V, J any] struct {
 // find returns the slot of key, or nil.
 func (s *slots[K, V, J]) find(key K) *slot[K, V, J] {
 	switch {
-	case s.taken && s.only.key == key:
-		return &s.only
+	case s.taken && s.first.key == key:
+		return s.first
 	case len(s.more) == 0:
 		return nil
 	default:
@@ -27,8 +27,11 @@ func (s *slots[K, V, J]) find(key K) *slot[K, V, J] {
 func (s *slots[K, V, J]) add(key K) *slot[K, V, J] {
 	if !s.taken {
 		s.taken = true
-		s.only.key = key
-		return &s.only
+		if s.first == nil {
+			s.first = &slot[K, V, J]{}
+		}
+		s.first.key = key
+		return s.first
 	}
 	added := s.spare
 	s.spare = nil
@@ -45,7 +48,7 @@ func (s *slots[K, V, J]) add(key K) *slot[K, V, J] {
 
 // remove forgets a slot that has nothing in it.
 func (s *slots[K, V, J]) remove(empty *slot[K, V, J]) {
-	if empty == &s.only {
+	if empty == s.first {
 		s.taken = false
 	} else {
 		delete(s.more, empty.key)
@@ -65,7 +68,7 @@ func (s *slots[K, V, J]) len() int {
 // all iterates over the slots. The body may remove the one that it was given.
 func (s *slots[K, V, J]) all() iter.Seq[*slot[K, V, J]] {
 	return func(yield func(*slot[K, V, J]) bool) {
-		if s.taken && !yield(&s.only) {
+		if s.taken && !yield(s.first) {
 			return
 		}
 		for _, sl := range s.more {
