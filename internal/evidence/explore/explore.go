@@ -287,6 +287,7 @@ func (x *explorer) run(t *testing.T, s scenario, choose chooser) *run {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, run: r}
 		check := s(w)
+		synctest.Wait() // what was prepared may still be being written
 		hook.Set(r.at)
 		for _, start := range w.starts {
 			start()
