@@ -45,7 +45,8 @@ type settings[A any, K comparable, V any] struct {
 	updateAfter, expireAfter time.Duration
 
 	processor postprocess.Processor[V] // nil: none
-	clock     *clock.Source
+	source    *clock.Source            // of time and timers
+	clock     *clock.Source            // the same, exact if no deadline is ever far enough for a coarse reading
 
 	timeout, updateLockTimeout     time.Duration
 	storageTimeout, refreshBackoff time.Duration
@@ -90,7 +91,7 @@ func configure[A any, K comparable, V any](prev *settings[A, K, V], r *recorded)
 			updateLockTimeout: defaultUpdateLockTimeout,
 			storageTimeout:    defaultStorageTimeout,
 			refreshBackoff:    defaultRefreshBackoff,
-			clock:             clock.Default(),
+			source:            clock.Default(),
 		}
 	} else {
 		c.next = *prev
@@ -103,6 +104,10 @@ func configure[A any, K comparable, V any](prev *settings[A, K, V], r *recorded)
 	c.others()
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
+	}
+	c.next.clock = c.next.source
+	if c.next.stockBuilder && c.next.updateAfter <= clock.Margin {
+		c.next.clock = c.next.source.Exact()
 	}
 	c.next.plain = c.next.strategy.idle && c.next.processor == nil && !c.next.countHits
 	return &c.next, nil
@@ -245,7 +250,7 @@ func (c *configurator[A, K, V]) others() {
 		c.next.processor = p
 	}
 	if given, ok := fit[clockwork.Clock](c, "WithClock", c.clock); ok {
-		c.next.clock = clock.New(given)
+		c.next.source = clock.New(given)
 	}
 	if s, ok := fit[*invalidation.Support[A]](c, "WithInvalidation", c.invalidation); ok {
 		c.next.support = s

@@ -23,6 +23,10 @@ func Default() *Source {
 	return &Source{Clock: clockwork.NewRealClock(), coarse: &coarse{}}
 }
 
+// Exact returns a source on the same clock without a coarse reading, for those who would gain nothing
+// by it.
+func (s *Source) Exact() *Source { return &Source{Clock: s.Clock} }
+
 // Now reads the clock. It also ends a coarse reading that has got lost, whose timer does not fire:
 // one of a synctest bubble that the cache is no longer used in.
 func (s *Source) Now() time.Time {
