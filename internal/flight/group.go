@@ -69,7 +69,8 @@ func (g *Group[K, V, J]) Idle(ctx context.Context, strays bool) error {
 	for i := range g.shards {
 		sh := &g.shards[i]
 		sh.mu.Lock()
-		sh.mu.Unlock() //nolint:staticcheck // it is to be waited for
+		//lint:ignore SA2001 whoever holds the lock is to be waited for
+		sh.mu.Unlock()
 	}
 	return g.Lifecycle.Idle(ctx, strays)
 }
