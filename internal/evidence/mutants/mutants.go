@@ -278,8 +278,8 @@ var mutants = []mutant{
 	f.claimed = true`,
 		new: `	if f.claimed {
 		if r.Entry != nil {
-			turn = sh.enqueueLocked(sh.slotLocked(f.Key))
-			s = sh.slots[f.Key]
+			s = sh.slotLocked(f.Key)
+			turn = sh.enqueueLocked(s)
 			s.pending, s.pendingBy = r.Entry, turn
 		}
 		return false, turn, nil
