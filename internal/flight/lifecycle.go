@@ -12,7 +12,8 @@ import (
 // is closed.
 //
 // Whoever begins counts itself before it looks whether the lifecycle is closed, and whoever waits
-// announces it before looking at the counts: so of two who come at once, one sees the other.
+// announces it before looking at the counts: so of two who come at once, one sees the other. What is
+// done on the spot does not count itself: [Group.Idle] waits for it in another way.
 type Lifecycle struct {
 	running atomic.Int64 // flights, lookups and writes, from Begin to End
 	strays  atomic.Int64 // storage calls that were given up on and have not returned
