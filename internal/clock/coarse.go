@@ -57,12 +57,11 @@ func (c *coarse) missed() {
 	if c.current.Load() != nil || c.readings.Add(1)%burst != 0 {
 		return
 	}
-	now := time.Now()
-	began := c.burstBegan.Swap(now.UnixNano())
-	if elapsed := now.UnixNano() - began; elapsed < 0 || elapsed > int64(Interval) {
+	now := time.Now().UnixNano()
+	if elapsed := now - c.burstBegan.Swap(now); elapsed < 0 || elapsed > int64(Interval) {
 		return
 	}
-	c.replace(nil, newReading(now))
+	c.replace(nil, newReading(steady()))
 }
 
 // replace puts a reading in place of another one, with a timer of its own, unless somebody else has
@@ -77,19 +76,44 @@ func (c *coarse) replace(old, r *Reading) {
 // late that its reading has been replaced ends with it.
 func (c *coarse) tick(r *Reading) {
 	if r.used.Load() {
-		c.replace(r, newReading(time.Now()))
+		c.replace(r, newReading(steady()))
 	} else {
 		c.current.CompareAndSwap(r, nil)
 	}
 }
 
-// check ends a reading that cannot be a bound of now.
-func (c *coarse) check(now time.Time) {
-	if r := c.current.Load(); r != nil {
-		if ahead := r.At.Sub(now); ahead < 0 || ahead > 2*Margin {
-			c.current.CompareAndSwap(r, nil)
-		}
+// now returns what time it is by the coarse reading and the monotonic clock. It reports false if there is
+// no reading, or if it was lost: it is not from within the last seconds.
+func (c *coarse) now() (now time.Time, ok bool) {
+	r := c.current.Load()
+	if r == nil {
+		return now, false
 	}
+	since := time.Since(r.At) // negative: At is ahead
+	if since > 0 || since < -2*Margin {
+		c.current.CompareAndSwap(r, nil)
+		return now, false
+	}
+	return r.At.Add(since), true
+}
+
+// steady reads the wall clock and the monotonic clock together. One who reads both can be interrupted in between,
+// which would put all instants of an interval, and what is made of them, off by as much.
+func steady() time.Time {
+	last := time.Now()
+	for range 3 {
+		now := time.Now()
+		if agree(now.Round(0).Sub(last.Round(0)), now.Sub(last)) {
+			return now
+		}
+		last = now
+	}
+	return last
+}
+
+// agree reports whether as much time has passed on both clocks.
+func agree(wall, monotonic time.Duration) bool {
+	return (wall - monotonic).Abs() <= time.Microsecond
 }
 
 func newReading(now time.Time) *Reading {

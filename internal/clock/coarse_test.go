@@ -2,6 +2,7 @@ package clock
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -48,5 +49,47 @@ func TestMissedBesideAReading(t *testing.T) {
 	}
 	if n := s.coarse.readings.Load(); n != 0 {
 		t.Errorf("%d readings were counted", n)
+	}
+}
+
+func TestNowIsExactBesideAReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Default()
+		s.coarse.current.Store(newReading(time.Now()))
+		for range 3 {
+			time.Sleep(Interval / 3)
+			if got, want := s.Now(), time.Now(); got != want {
+				t.Errorf("Now = %v, want %v", got, want)
+			}
+		}
+	})
+}
+
+func TestNowLiesBetweenExactReadings(t *testing.T) {
+	s := Default()
+	s.coarse.current.Store(newReading(steady()))
+	for range 1000 {
+		before := time.Now()
+		now := s.Now()
+		if after := time.Now(); now.Before(before) || now.After(after) {
+			t.Fatalf("Now = %v, want between %v and %v", now, before, after)
+		}
+	}
+}
+
+func TestAgree(t *testing.T) {
+	for name, tt := range map[string]struct {
+		wall, monotonic time.Duration
+		want            bool
+	}{
+		"the same":                    {100, 100, true},
+		"read a little apart":         {100, 500, true},
+		"interrupted the first time":  {100, 100 + 2*time.Microsecond, false},
+		"interrupted the second time": {100 + 2*time.Microsecond, 100, false},
+		"the wall clock was set back": {-time.Hour, 100, false},
+	} {
+		if got := agree(tt.wall, tt.monotonic); got != tt.want {
+			t.Errorf("%s: agree = %v, want %v", name, got, tt.want)
+		}
 	}
 }
