@@ -106,19 +106,13 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 			return e.refused(err)
 		}
 	}
-	var entry *storage.Entry[V]
-	switch {
-	case e.group.Fenced():
-	case s.store.memory != nil:
-		hook.At("memory")
-		entry = s.store.memory.Lookup(key)
-	case s.store.local != nil:
-		entry = e.lookup(s, key)
+	bound := s.clock.Bound()
+	if s.store.memory == nil || bound == nil || e.group.Fenced() {
+		return e.getExactly(ctx, s, args, key, bound)
 	}
-	if entry == nil {
-		return e.getOther(ctx, s, args, key)
-	}
-	if bound := s.clock.Bound(); (bound == nil || !entry.SurelyFresh(&bound.Moment)) && !isFresh(entry, bound, s.clock) {
+	hook.At("memory")
+	entry, fresh := s.store.memory.LookupAt(key, &bound.Moment)
+	if !fresh && (entry == nil || !isFresh(entry, bound, s.clock)) {
 		return e.getLocal(ctx, s, args, key)
 	}
 	if s.plain {
@@ -139,17 +133,22 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	return e.handOut(s, key, entry), nil
 }
 
-// isFresh looks closer at an entry that is not fresh at a glance.
-func isFresh[V any](entry *storage.Entry[V], bound *clock.Reading, c *clock.Source) bool {
-	return bound != nil && entry.Fresh(bound.At) || entry.Fresh(c.Read())
-}
-
-// getOther decides for a key that no entry was found for at the first look.
-func (e *engine[A, K, V]) getOther(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
+// getExactly is get for what cannot be answered at a glance.
+func (e *engine[A, K, V]) getExactly(ctx context.Context, s *settings[A, K, V], args A, key K, bound *clock.Reading) (V, error) {
 	if s.store.local == nil {
 		return e.getShared(ctx, s, args, key)
 	}
+	if !e.group.Fenced() {
+		if entry := e.lookup(s, key); entry != nil && isFresh(entry, bound, s.clock) {
+			return e.hit(s, key, entry), nil
+		}
+	}
 	return e.getLocal(ctx, s, args, key)
+}
+
+// isFresh looks closer at an entry that is not fresh at a glance.
+func isFresh[V any](entry *storage.Entry[V], bound *clock.Reading, c *clock.Source) bool {
+	return bound != nil && entry.Fresh(bound.At) || entry.Fresh(c.Read())
 }
 
 // usable reports whether there is an entry that is neither expired nor refused for its age.

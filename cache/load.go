@@ -185,11 +185,11 @@ func (e *engine[A, K, V]) claimInPlace(f *flight.Flight[K, V, job[A, K, V]], a *
 	if a.err != nil {
 		return false
 	}
-	record := s.record(f.Key, a.value, f.Created(), now)
-	if record == nil {
+	record, ok := s.record(f.Key, a.value, f.Created(), now)
+	if !ok {
 		return false
 	}
-	done, next := e.group.ClaimInPlace(f, a.value, func() (done bool) {
+	done, next := e.group.ClaimInPlace(f, record.Hash(), a.value, func() (done bool) {
 		done, a.evicts = e.keep(s, record)
 		return done
 	})

@@ -13,6 +13,7 @@ type strategy[K comparable] struct {
 	eviction.Strategy[K]
 	generation uint64 // another number is another strategy
 
+	hashing   hashing[K]       // nil: cannot
 	resizer   eviction.Resizer // nil: cannot
 	saturated uint32           // the word of a mark with which a read need not be told of; zero: none
 	stock     bool             // ours, which does not panic
@@ -29,14 +30,21 @@ var (
 	_ saturable = (*eviction.TinyLFU[int])(nil)
 )
 
+// hashing are those of our strategies that look keys up.
+type hashing[K comparable] interface {
+	MarkWrittenHashed(hash uint64, key K, mark *storage.Mark)
+}
+
 func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strategy[K] {
 	st := strategy[K]{Strategy: s, generation: generation}
 	st.resizer, _ = s.(eviction.Resizer)
 	switch s.(type) {
 	case *eviction.LeastRecentlyUpdated[K]:
 		st.stock, st.idle = true, true
+		st.hashing, _ = s.(hashing[K])
 	case *eviction.LeastRecentlyUsed[K], *eviction.SIEVE[K], *eviction.S3FIFO[K], *eviction.TinyLFU[K]:
 		st.stock = true
+		st.hashing, _ = s.(hashing[K])
 		if s, ok := s.(saturable); ok {
 			st.saturated = s.Saturated()
 		}
@@ -55,6 +63,13 @@ func (s *strategy[K]) written(key K, mark *storage.Mark) (err error) {
 	hook.At("strategy")
 	s.MarkWritten(key, mark)
 	return nil
+}
+
+// kept is written for one of our strategies and a key whose hash has been made.
+func (s *strategy[K]) kept(hash uint64, key K, mark *storage.Mark) {
+	if s.hashing != nil {
+		s.hashing.MarkWrittenHashed(hash, key, mark)
+	}
 }
 
 func (s *strategy[K]) released(key K) (err error) {

@@ -188,10 +188,10 @@ func (e *engine[A, K, V]) evict() {
 }
 
 // record returns what is to be kept of a value of now that counts from created, if storage, strategy
-// and entry builder are ours; otherwise nil.
-func (s *settings[A, K, V]) record(key K, value V, created, now time.Time) *storage.Record[K, V] {
+// and entry builder are ours.
+func (s *settings[A, K, V]) record(key K, value V, created, now time.Time) (r storage.Record[K, V], ok bool) {
 	if !s.inline() || !s.stockBuilder || s.expireAfter != Forever && s.expireAfter <= max(now.Sub(created), 0) {
-		return nil
+		return r, false
 	}
 	return storage.NewRecord(key, value, created, s.updateAfter, s.expireAfter)
 }
@@ -199,13 +199,13 @@ func (s *settings[A, K, V]) record(key K, value V, created, now time.Time) *stor
 // keep stores what a call has that began with other settings, and tells the strategy, for a caller
 // who is called by the group for that. It reports false, and does nothing, if that is not ours alone
 // to do, or the storage has been replaced. Added says that there may be too many entries now.
-func (e *engine[A, K, V]) keep(began *settings[A, K, V], r *storage.Record[K, V]) (done, added bool) {
+func (e *engine[A, K, V]) keep(began *settings[A, K, V], r storage.Record[K, V]) (done, added bool) {
 	s := e.settings.Load()
 	if !s.inline() || s.store.generation != began.store.generation {
 		return false, false
 	}
 	added = s.store.memory.Keep(r)
-	s.strategy.MarkWritten(r.Key(), r.Entry().Mark())
+	s.strategy.kept(r.Hash(), r.Key(), r.Entry().Mark())
 	return true, added
 }
 
@@ -325,12 +325,12 @@ func (e *engine[A, K, V]) set(ctx context.Context, args A, value V) error {
 // setInPlace is Set where everything is ours, for a key that nothing else is going on for.
 func (e *engine[A, K, V]) setInPlace(s *settings[A, K, V], key K, value V) (done bool, err error) {
 	now := s.clock.Now()
-	record := s.record(key, value, now, now)
-	if record == nil {
+	record, ok := s.record(key, value, now, now)
+	if !ok {
 		return false, nil
 	}
 	added := false
-	done, err = e.group.SetInPlace(key, now, func() (done, more bool) {
+	done, err = e.group.SetInPlace(key, record.Hash(), now, func() (done, more bool) {
 		done, added = e.keep(s, record)
 		return done, added
 	})

@@ -1,11 +1,11 @@
 package eviction
 
 import (
-	"hash/maphash"
 	"math"
 	"sync"
 	"sync/atomic"
 
+	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -28,16 +28,15 @@ const (
 // recency is what LeastRecentlyUpdated and LeastRecentlyUsed share: everything but what a read does. It keeps no marks, so it keeps no
 // entries alive.
 //
-// The keys are spread over shards, by the bits of their hash that the books have no use for. Whatever makes a key the newest gives
+// The keys are spread over shards by the lowest bits of their hash. Whatever makes a key the newest gives
 // it the next number, under the lock of its shard. So each queue is in the order of the numbers, and the oldest key of all has the
 // least of the numbers that the shards publish. After calls that came one after another that is exact. Of calls that run at
 // once, each shard takes those for its keys one by one, and a victim may be named as if some of them had come before or after.
 //
 // No call holds two locks, but for Clear, which takes all of them in order.
 type recency[K comparable] struct {
-	seed     maphash.Seed
 	capacity atomic.Int64
-	_        [apart - 16]byte
+	_        [apart - 8]byte
 
 	shards [shards]recencyShard[K]
 
@@ -68,18 +67,21 @@ type recencyShard[K comparable] struct {
 
 // open makes a zero recency ready for use.
 func (r *recency[K]) open(capacity int) {
-	r.seed = maphash.MakeSeed()
 	r.Resize(capacity)
 	r.Clear()
 }
 
 // MarkWritten makes key the newest, whether it was known or not.
-func (r *recency[K]) MarkWritten(key K, _ *storage.Mark) {
+func (r *recency[K]) MarkWritten(key K, mark *storage.Mark) {
+	r.MarkWrittenHashed(hash.Of(key), key, mark)
+}
+
+// MarkWrittenHashed is MarkWritten with the hash of key, which the cache has made for itself.
+func (r *recency[K]) MarkWrittenHashed(hash uint64, key K, _ *storage.Mark) {
 	if !findable(key) {
 		return
 	}
-	hash := maphash.Comparable(r.seed, key)
-	i := shardOf(hash)
+	i, hash := shardOf(hash)
 	s := &r.shards[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,8 +104,7 @@ func (r *recency[K]) MarkWritten(key K, _ *storage.Mark) {
 
 // markUsed makes key the newest if it is known.
 func (r *recency[K]) markUsed(key K) {
-	hash := maphash.Comparable(r.seed, key)
-	i := shardOf(hash)
+	i, hash := shardOf(hash.Of(key))
 	s := &r.shards[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,8 +115,7 @@ func (r *recency[K]) markUsed(key K) {
 
 // MarkReleased takes key out of the books.
 func (r *recency[K]) MarkReleased(key K) {
-	hash := maphash.Comparable(r.seed, key)
-	i := shardOf(hash)
+	i, hash := shardOf(hash.Of(key))
 	s := &r.shards[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,7 +179,9 @@ func (r *recency[K]) Resize(capacity int) { r.capacity.Store(int64(capacity)) }
 // room returns the number of keys that may stay.
 func (r *recency[K]) room() int64 { return max(r.capacity.Load(), 0) }
 
-func shardOf(hash uint64) int { return int(hash >> (64 - shardBits)) }
+// shardOf returns the shard of the keys with that hash, and the rest of the hash, for its books. Keys of one shard of the cache's own
+// registry have one here as well, so that a lock of that one spares most of the waiting for a lock of this one.
+func shardOf(hash uint64) (shard int, rest uint64) { return int(hash % shards), hash >> shardBits }
 
 // oldestShard returns the shard that publishes the least number, and that number.
 func (r *recency[K]) oldestShard() (i int, number uint64) {

@@ -1,8 +1,7 @@
 package eviction
 
 import (
-	"hash/maphash"
-
+	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -46,10 +45,14 @@ func NewS3FIFO[K comparable](capacity int) *S3FIFO[K] {
 
 // MarkWritten lets key into small, or into main if it is remembered, or leaves a known key where and as it is.
 func (s *S3FIFO[K]) MarkWritten(key K, mark *storage.Mark) {
+	s.MarkWrittenHashed(hash.Of(key), key, mark)
+}
+
+// MarkWrittenHashed is MarkWritten with the hash of key, which the cache has made for itself.
+func (s *S3FIFO[K]) MarkWrittenHashed(hash uint64, key K, mark *storage.Mark) {
 	if !findable(key) {
 		return
 	}
-	hash := maphash.Comparable(s.seed, key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	newest := s.ghost.newest(hash)
@@ -69,11 +72,11 @@ func (s *S3FIFO[K]) MarkWritten(key K, mark *storage.Mark) {
 
 // MarkReleased takes key out of the books.
 func (s *S3FIFO[K]) MarkReleased(key K) {
-	hash := maphash.Comparable(s.seed, key)
+	h := hash.Of(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// A key in ghost stays there: this is the release that follows its being named.
-	if id := s.books.find(hash, key); id != noNode {
+	if id := s.books.find(h, key); id != noNode {
 		s.removeLocked(id)
 	}
 }
@@ -97,7 +100,7 @@ func (s *S3FIFO[K]) NextToRelease() (key K, ok bool) {
 				continue
 			}
 			key = s.removeLocked(id)
-			s.ghost.add(maphash.Comparable(s.seed, key))
+			s.ghost.add(hash.Of(key))
 			s.ghost.trim(mainShare)
 			return key, true
 		}

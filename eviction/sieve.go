@@ -1,9 +1,9 @@
 package eviction
 
 import (
-	"hash/maphash"
 	"sync"
 
+	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -27,7 +27,6 @@ const sieveHits = 1
 // A SIEVE holds on to the marks given to MarkWritten, hence to the entries that they are part of, until their keys are released.
 type SIEVE[K comparable] struct {
 	owner owner
-	seed  maphash.Seed
 	_     [64]byte // keeps the owner, which every read loads, off the cache line that the lock dirties
 
 	mu       sync.Mutex
@@ -44,7 +43,7 @@ var (
 
 // NewSIEVE returns a strategy that allows capacity keys.
 func NewSIEVE[K comparable](capacity int) *SIEVE[K] {
-	return &SIEVE[K]{owner: newOwner(&owners), seed: maphash.MakeSeed(), capacity: capacity}
+	return &SIEVE[K]{owner: newOwner(&owners), capacity: capacity}
 }
 
 // MarkRead sets the bit of key.
@@ -60,20 +59,24 @@ func (s *SIEVE[K]) Saturated() (word uint32) { return s.owner.saturated(sieveHit
 
 // lookUpAndHit is the part of MarkRead that is rare where the storage hands out the entries it was given.
 func (s *SIEVE[K]) lookUpAndHit(key K) {
-	hash := maphash.Comparable(s.seed, key)
+	h := hash.Of(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id := s.books.find(hash, key); id != noNode {
+	if id := s.books.find(h, key); id != noNode {
 		s.books.at(id).setFlags(sieveHits)
 	}
 }
 
 // MarkWritten makes key the newest, without its bit set, or leaves a known key where and as it is.
 func (s *SIEVE[K]) MarkWritten(key K, mark *storage.Mark) {
+	s.MarkWrittenHashed(hash.Of(key), key, mark)
+}
+
+// MarkWrittenHashed is MarkWritten with the hash of key, which the cache has made for itself.
+func (s *SIEVE[K]) MarkWrittenHashed(hash uint64, key K, mark *storage.Mark) {
 	if !findable(key) {
 		return
 	}
-	hash := maphash.Comparable(s.seed, key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := s.books.find(hash, key)
@@ -91,10 +94,10 @@ func (s *SIEVE[K]) MarkWritten(key K, mark *storage.Mark) {
 
 // MarkReleased takes key out of the books.
 func (s *SIEVE[K]) MarkReleased(key K) {
-	hash := maphash.Comparable(s.seed, key)
+	h := hash.Of(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := s.books.find(hash, key)
+	id := s.books.find(h, key)
 	if id == noNode {
 		return
 	}

@@ -1,9 +1,9 @@
 package eviction
 
 import (
-	"hash/maphash"
 	"sync"
 
+	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -17,7 +17,6 @@ const (
 // reads are counted in marks.
 type staged[K comparable] struct {
 	owner owner
-	seed  maphash.Seed
 	_     [64]byte // keeps the owner, which every read loads, off the cache line that the lock dirties
 
 	mu       sync.Mutex
@@ -28,7 +27,7 @@ type staged[K comparable] struct {
 }
 
 func newStaged[K comparable](capacity int) staged[K] {
-	return staged[K]{owner: newOwner(&owners), seed: maphash.MakeSeed(), capacity: capacity}
+	return staged[K]{owner: newOwner(&owners), capacity: capacity}
 }
 
 // MarkRead counts a read of key.
@@ -44,10 +43,10 @@ func (s *staged[K]) Saturated() (word uint32) { return s.owner.saturated(maxHits
 
 // lookUpAndHit is the part of MarkRead that is rare where the storage hands out the entries it was given.
 func (s *staged[K]) lookUpAndHit(key K) {
-	hash := maphash.Comparable(s.seed, key)
+	h := hash.Of(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id := s.books.find(hash, key); id != noNode {
+	if id := s.books.find(h, key); id != noNode {
 		addHits(s.books.at(id), 1)
 	}
 }

@@ -52,7 +52,7 @@ func ExampleNewRecord() {
 	memory := storage.NewMemory[string, int]()
 	loadStarted := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-	record := storage.NewRecord("answer", 42, loadStarted, 10*time.Minute, 30*time.Minute)
+	record, _ := storage.NewRecord("answer", 42, loadStarted, 10*time.Minute, 30*time.Minute)
 	fmt.Println("new:", memory.Keep(record))
 	fmt.Println(memory.Lookup("answer").Value, memory.Lookup("answer") == record.Entry())
 	// Output:

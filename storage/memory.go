@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"sync/atomic"
 	"time"
+
+	"github.com/memoize-go/memoize/internal/hash"
 )
 
 // Memory is a [Storage] in the memory of this process, on a concurrent hash table. Reads take no
@@ -40,26 +42,58 @@ func NewMemory[K comparable, V any]() *Memory[K, V] {
 
 // Lookup returns the entry of key, or nil.
 func (m *Memory[K, V]) Lookup(key K) *Entry[V] {
+	entry, _ := m.LookupAt(key, &Moment{})
+	return entry
+}
+
+// LookupAt is Lookup, and reports whether the entry is fresh at a glance, as [Entry.SurelyFresh] does.
+func (m *Memory[K, V]) LookupAt(key K, at *Moment) (entry *Entry[V], surelyFresh bool) {
+	t := m.table.Load()
+	if t.prev.Load() != nil {
+		return m.lookupMoving(key, at)
+	}
+	// This is hash.Of and find once more: calls would cost as much again as what they do.
+	var h uint64
+	if t.integers {
+		h = hash.OfInteger(key)
+	} else {
+		h = maphash.Comparable(hash.Seed, key)
+	}
+	tag := tagOf(h)
+	for b := t.bucket(h); b != nil; b = b.more.Load() {
+		for found := matches(b.tags.Load(), tag); found != 0; found &= found - 1 {
+			if n := b.slots[bits.TrailingZeros64(found)/8].Load(); n != nil && n.key == key {
+				if n.entry.SurelyFresh(at) { // so it is no other one's stead
+					return &n.entry, true
+				}
+				return n.stored(), false
+			}
+		}
+	}
+	if m.table.Load() != t {
+		return m.lookupMoving(key, at)
+	}
+	return nil, false
+}
+
+// lookupMoving is LookupAt while nodes move, or the table has been replaced.
+func (m *Memory[K, V]) lookupMoving(key K, at *Moment) (entry *Entry[V], surelyFresh bool) {
+	h := hash.Of(key)
 	for {
 		t := m.table.Load()
-		hash := maphash.Comparable(t.seed, key)
+		var n *node[K, V]
 		if prev := t.prev.Load(); prev != nil {
-			// A node that moves is in both for a moment.
-			if n, _, _ := prev.bucket(hash).find(hash, key); n != nil {
-				return n.stored()
-			}
+			n, _, _ = prev.bucket(h).find(h, key) // a node that moves is in both for a moment
 		}
-		// This is find once more: a call would cost as much again as what it does.
-		tag := tagOf(hash)
-		for b := t.bucket(hash); b != nil; b = b.more.Load() {
-			for found := matches(b.tags.Load(), tag); found != 0; found &= found - 1 {
-				if n := b.slots[bits.TrailingZeros64(found)/8].Load(); n != nil && n.key == key {
-					return n.stored()
-				}
-			}
+		if n == nil {
+			n, _, _ = t.bucket(h).find(h, key)
+		}
+		if n != nil {
+			entry = n.stored()
+			return entry, entry.SurelyFresh(at)
 		}
 		if m.table.Load() == t {
-			return nil
+			return nil, false
 		}
 		// The node may have moved on to another table.
 	}
@@ -74,7 +108,7 @@ func (m *Memory[K, V]) Get(_ context.Context, key K) (*Entry[V], error) {
 func (m *Memory[K, V]) Offer(_ context.Context, key K, entry *Entry[V]) error {
 	n := &node[K, V]{key: key}
 	n.entry.span.from = &origin{stead: entry}
-	m.store(n)
+	m.store(n, hash.Of(key))
 	return nil
 }
 
@@ -85,34 +119,38 @@ func (m *Memory[K, V]) Offer(_ context.Context, key K, entry *Entry[V]) error {
 func (m *Memory[K, V]) Put(key K, entry *Entry[V]) *Entry[V] {
 	n := &node[K, V]{key: key, entry: Entry[V]{span: entry.span, Value: entry.Value}}
 	n.entry.span.compact()
-	m.store(n)
+	m.store(n, hash.Of(key))
 	return &n.entry
 }
 
 // Record is a key with its entry, ready for [Memory.Keep].
 type Record[K comparable, V any] struct {
-	node node[K, V]
+	node *node[K, V]
+	hash uint64
 }
 
 // NewRecord returns a record of a value whose life span counts from created; the longest duration
-// means never. It returns nil if the instants lie too far away for it, and [NewEntry] has to be used.
-func NewRecord[K comparable, V any](key K, value V, created time.Time, updateAfter, expireAfter time.Duration) *Record[K, V] {
+// means never. It reports false if the instants lie too far away for it, and [NewEntry] has to be used.
+func NewRecord[K comparable, V any](key K, value V, created time.Time, updateAfter, expireAfter time.Duration) (r Record[K, V], ok bool) {
 	span, ok := spanFrom(created, updateAfter, expireAfter)
 	if !ok {
-		return nil
+		return r, false
 	}
-	return &Record[K, V]{node[K, V]{key: key, entry: Entry[V]{span: span, Value: value}}}
+	return Record[K, V]{&node[K, V]{key: key, entry: Entry[V]{span: span, Value: value}}, hash.Of(key)}, true
 }
 
 // Key returns the key.
-func (r *Record[K, V]) Key() K { return r.node.key }
+func (r Record[K, V]) Key() K { return r.node.key }
+
+// Hash returns the hash of the key, with which the cache's other parts need not make it again.
+func (r Record[K, V]) Hash() uint64 { return r.hash }
 
 // Entry returns the entry.
-func (r *Record[K, V]) Entry() *Entry[V] { return &r.node.entry }
+func (r Record[K, V]) Entry() *Entry[V] { return &r.node.entry }
 
 // Keep stores a record, and reports whether its key is new. Lookup returns the record's entry from
 // now on. What it takes to make the record can be done before, outside of a lock of the caller's.
-func (m *Memory[K, V]) Keep(r *Record[K, V]) (added bool) { return m.store(&r.node) }
+func (m *Memory[K, V]) Keep(r Record[K, V]) (added bool) { return m.store(r.node, r.hash) }
 
 // Release removes the entry of key. The error is always nil.
 func (m *Memory[K, V]) Release(_ context.Context, key K) error {

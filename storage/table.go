@@ -1,11 +1,12 @@
 package storage
 
 import (
-	"hash/maphash"
 	"iter"
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/memoize-go/memoize/internal/hash"
 )
 
 const (
@@ -24,10 +25,10 @@ const (
 // bucket at a time, with the writes that follow. So no write takes time in proportion to the number
 // of entries, but for one that zeroes the new buckets. Nothing makes it smaller.
 type table[K comparable, V any] struct {
-	buckets []bucket[K, V] // a power of two, not less than stripes
-	seed    maphash.Seed
-	prev    atomic.Pointer[table[K, V]] // what this one takes the place of, until all nodes have moved
-	stripes *[stripes]stripe            // shared with prev
+	buckets  []bucket[K, V]              // a power of two, not less than stripes
+	integers bool                        // the keys are, by hash.AreIntegers
+	prev     atomic.Pointer[table[K, V]] // what this one takes the place of, until all nodes have moved
+	stripes  *[stripes]stripe            // shared with prev
 
 	moving  atomic.Int32    // stripes that have nodes in prev
 	moved   [stripes]uint32 // of the buckets in prev; guarded by the stripes
@@ -64,13 +65,11 @@ func (n *node[K, V]) stored() *Entry[V] {
 
 func newTable[K comparable, V any]() *table[K, V] {
 	return &table[K, V]{
-		buckets: make([]bucket[K, V], stripes),
-		seed:    maphash.MakeSeed(),
-		stripes: new([stripes]stripe),
+		buckets:  make([]bucket[K, V], stripes),
+		integers: hash.AreIntegers[K](),
+		stripes:  new([stripes]stripe),
 	}
 }
-
-func (t *table[K, V]) hash(key K) uint64 { return maphash.Comparable(t.seed, key) }
 
 // The lowest bits of a hash pick the bucket, the highest are the tag.
 func (t *table[K, V]) bucket(hash uint64) *bucket[K, V] {
@@ -135,11 +134,10 @@ func (b *bucket[K, V]) free(slot int) {
 	b.slots[slot].Store(nil)
 }
 
-// lock locks the stripe of key and returns the table whose bucket has all nodes of that hash.
-func (m *Memory[K, V]) lock(key K) (t *table[K, V], st *stripe, hash uint64) {
+// lock locks the stripe of a hash and returns the table whose bucket has all nodes of that hash.
+func (m *Memory[K, V]) lock(hash uint64) (t *table[K, V], st *stripe) {
 	for {
 		t := m.table.Load()
-		hash := t.hash(key)
 		st := &t.stripes[hash%stripes]
 		st.mu.Lock()
 		now := m.table.Load()
@@ -147,7 +145,7 @@ func (m *Memory[K, V]) lock(key K) (t *table[K, V], st *stripe, hash uint64) {
 			if prev := now.prev.Load(); prev != nil {
 				now.settleLocked(prev, hash)
 			}
-			return now, st, hash
+			return now, st
 		}
 		st.mu.Unlock() // the table has been dropped meanwhile
 	}
@@ -158,11 +156,11 @@ func (m *Memory[K, V]) lock(key K) (t *table[K, V], st *stripe, hash uint64) {
 //
 // A key that does not equal itself, as a NaN does not, has another hash every time. Nobody could
 // find it, and it would not move with its stripe: it is not stored.
-func (m *Memory[K, V]) store(n *node[K, V]) (added bool) {
+func (m *Memory[K, V]) store(n *node[K, V], hash uint64) (added bool) {
 	if key := n.key; key != n.key {
 		return false
 	}
-	t, st, hash := m.lock(n.key)
+	t, st := m.lock(hash)
 	defer st.mu.Unlock()
 	b := t.bucket(hash)
 	if _, at, slot := b.find(hash, n.key); at != nil {
@@ -178,10 +176,11 @@ func (m *Memory[K, V]) store(n *node[K, V]) (added bool) {
 
 // remove takes the node of key out, and reports whether there was one.
 func (m *Memory[K, V]) remove(key K) bool {
-	t, st, hash := m.lock(key)
+	h := hash.Of(key)
+	t, st := m.lock(h)
 	defer st.mu.Unlock()
-	b := t.bucket(hash)
-	_, at, slot := b.find(hash, key)
+	b := t.bucket(h)
+	_, at, slot := b.find(h, key)
 	if at == nil {
 		return false
 	}
@@ -200,7 +199,7 @@ func (m *Memory[K, V]) grow(t *table[K, V]) {
 	if t.prev.Load() != nil || fillBuckets*t.len() <= fillNodes*len(t.buckets) || !t.growing.CompareAndSwap(false, true) {
 		return
 	}
-	next := &table[K, V]{buckets: make([]bucket[K, V], 2*len(t.buckets)), seed: t.seed, stripes: t.stripes}
+	next := &table[K, V]{buckets: make([]bucket[K, V], 2*len(t.buckets)), integers: t.integers, stripes: t.stripes}
 	next.prev.Store(t)
 	next.moving.Store(stripes)
 	m.table.CompareAndSwap(t, next)
@@ -231,8 +230,8 @@ func (t *table[K, V]) moveLocked(from *bucket[K, V]) {
 	for b := from; b != nil; b = b.more.Load() {
 		for slot := range slots {
 			if n := b.slots[slot].Load(); n != nil {
-				hash := t.hash(n.key)
-				t.bucket(hash).add(hash, n)
+				h := hash.Of(n.key)
+				t.bucket(h).add(h, n)
 				b.free(slot)
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/memoize-go/memoize/internal/hash"
 )
 
 // A Memory does what a map does, whatever it grows to, and with keys that share buckets and tags.
@@ -208,7 +210,7 @@ func TestTableIsSettledWhileAWriterSettles(t *testing.T) {
 		memory.Put(key, NewEntry(key, now, now, now))
 	}
 	before := memory.Len()
-	table.settleLocked(prev, table.hash(0))
+	table.settleLocked(prev, hash.Of(0))
 	if memory.Lookup(0) == nil || memory.Len() != before {
 		t.Errorf("Lookup(0) = %v, Len = %d, want %d", memory.Lookup(0), memory.Len(), before)
 	}

@@ -2,6 +2,7 @@ package benchmarks
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -65,6 +66,27 @@ func makeTrace[K any](keys []K) []K {
 		trace[i] = keys[zipf.Uint64()]
 	}
 	return trace
+}
+
+// turns is for benchmarks that are short enough for it: the machine is noisy.
+var turns = flag.Int("turns", 1, "how often the libraries take turns in some of the benchmarks")
+
+// warmUp is how many operations come before those that are measured: meanwhile others had the processor's caches.
+const warmUp = 1 << 16
+
+// takeTurns has measure measure every library so many times, each time with another one first: so what else the machine does falls on
+// all of them alike. Measure opens the caches, which stay open for all turns.
+func takeTurns[K comparable](libs []libraries.Library[K], turns int, measure func(lib libraries.Library[K], s *subject[K])) {
+	subjects := make([]subject[K], len(libs))
+	for turn := range turns {
+		for i := range libs {
+			i = (i + turn) % len(libs)
+			measure(libs[i], &subjects[i])
+			if turn == turns-1 {
+				subjects[i].close()
+			}
+		}
+	}
 }
 
 // subject is a cache that is measured.

@@ -26,12 +26,11 @@ func hits[K comparable](b *testing.B, name string, key func(uint64) K, withFew, 
 		entries   int
 		libraries []libraries.Library[K]
 	}{{few, withFew}, {many, withMany}} {
-		w := newWorking(key, size.entries)
-		for _, lib := range size.libraries {
-			w.measure(b, lib, nil, func(goroutines int) string {
-				return fmt.Sprintf("keys=%s/entries=%d/goroutines=%d/lib=%s", name, size.entries, goroutines, lib.Name)
-			})
+		n := *turns
+		if size.entries == many {
+			n = 1 // so many entries of all libraries at once would be a burden to the garbage collector, before every turn
 		}
+		newWorking(key, size.entries).measure(b, size.libraries, n, nil, fmt.Sprintf("keys=%s/entries=%d", name, size.entries))
 	}
 }
 
@@ -45,36 +44,39 @@ func newWorking[K comparable](key func(uint64) K, entries int) working[K] {
 	})
 }
 
-// measure runs one library with a growing number of goroutines on one cache. Operations for which writes says so are a Set, all
+// measure runs every library so many times with a growing number of goroutines on one cache. Operations for which writes says so are a Set, all
 // others a Get that is a hit.
-func (w working[K]) measure(b *testing.B, lib libraries.Library[K], writes func(i int) bool, name func(goroutines int) string) {
-	var s subject[K]
-	defer s.close()
-	for _, goroutines := range []int{1, 2, 8} {
-		b.Run(name(goroutines), func(b *testing.B) {
-			keys, trace := w()
-			if s.Cache == nil {
-				s = open(b, lib, 2*len(keys), neverStale, neverExpired)
-				s.fill(b, keys)
-			}
-			b.ReportAllocs()
-			c, ctx, before := s.Cache, context.Background(), s.loads.Load()
-			op := func(i int) {
-				if _, err := c.Get(ctx, trace[i&(len(trace)-1)]); err != nil {
-					b.Error(err)
+func (w working[K]) measure(b *testing.B, libs []libraries.Library[K], turns int, writes func(i int) bool, name string) {
+	takeTurns(libs, turns, func(lib libraries.Library[K], s *subject[K]) {
+		for _, goroutines := range []int{1, 2, 8} {
+			b.Run(fmt.Sprintf("%s/goroutines=%d/lib=%s", name, goroutines, lib.Name), func(b *testing.B) {
+				keys, trace := w()
+				if s.Cache == nil {
+					*s = open(b, lib, 2*len(keys), neverStale, neverExpired)
+					s.fill(b, keys)
 				}
-			}
-			if get := op; writes != nil {
-				op = func(i int) {
-					if writes(i) {
-						c.Set(trace[i&(len(trace)-1)], 1)
-					} else {
-						get(i)
+				b.ReportAllocs()
+				c, ctx, before := s.Cache, context.Background(), s.loads.Load()
+				op := func(i int) {
+					if _, err := c.Get(ctx, trace[i&(len(trace)-1)]); err != nil {
+						b.Error(err)
 					}
 				}
-			}
-			run(b, goroutines, op)
-			reportMisses(b, lib, s.loads.Load()-before)
-		})
-	}
+				if get := op; writes != nil {
+					op = func(i int) {
+						if writes(i) {
+							c.Set(trace[i&(len(trace)-1)], 1)
+						} else {
+							get(i)
+						}
+					}
+				}
+				for i := range min(b.N, warmUp) {
+					op(i)
+				}
+				run(b, goroutines, op)
+				reportMisses(b, lib, s.loads.Load()-before)
+			})
+		}
+	})
 }

@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,24 +19,21 @@ import (
 func BenchmarkMiss(b *testing.B) {
 	const ring = 1 << 20
 	misses := sync.OnceValue(func() []string { return makeKeys(string16, 0, ring) })
-	for _, lib := range libraries.All[string]() {
-		if !lib.Bounded {
-			continue
-		}
-		var s subject[string]
-		var next int // Where in the ring the next round begins: not with keys that are stored.
+	bounded := slices.DeleteFunc(libraries.All[string](), func(l libraries.Library[string]) bool { return !l.Bounded })
+	next := make(map[string]int) // Where in the ring a library goes on: not with keys that are stored.
+	takeTurns(bounded, *turns, func(lib libraries.Library[string], s *subject[string]) {
 		for _, goroutines := range []int{1, 2, 8} {
 			b.Run(fmt.Sprintf("goroutines=%d/lib=%s", goroutines, lib.Name), func(b *testing.B) {
 				keys := misses()
 				if s.Cache == nil {
-					s = open(b, lib, few, neverStale, neverExpired)
+					*s = open(b, lib, few, neverStale, neverExpired)
 					s.fill(b, makeKeys(string16, ring, few))
 				}
 				b.ReportAllocs()
 				c, ctx, before := s.Cache, context.Background(), s.loads.Load()
 				// The goroutines take turns in the ring. As its length is a multiple of their number, none meets the keys of another one.
-				first := next
-				next = (first + b.N) % ring
+				first := next[lib.Name]
+				next[lib.Name] = (first + b.N) % ring
 				share(b, goroutines, func(g, n int) {
 					for i := range n {
 						if _, err := c.Get(ctx, keys[(first+i*goroutines+g)&(ring-1)]); err != nil {
@@ -48,17 +46,18 @@ func BenchmarkMiss(b *testing.B) {
 				}
 			})
 		}
-		s.close()
-	}
-	for _, goroutines := range []int{1, 2, 8} {
-		b.Run(fmt.Sprintf("goroutines=%d/lib=detached", goroutines), func(b *testing.B) {
-			b.ReportAllocs()
-			share(b, goroutines, func(_, n int) {
-				for range n {
-					<-detached()
-				}
+	})
+	for range *turns {
+		for _, goroutines := range []int{1, 2, 8} {
+			b.Run(fmt.Sprintf("goroutines=%d/lib=detached", goroutines), func(b *testing.B) {
+				b.ReportAllocs()
+				share(b, goroutines, func(_, n int) {
+					for range n {
+						<-detached()
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

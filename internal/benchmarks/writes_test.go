@@ -16,10 +16,6 @@ func BenchmarkWrites(b *testing.B) {
 		for i := 0; i < len(sets); i += len(sets) / percent {
 			sets[i] = true
 		}
-		for _, lib := range libraries.All[string]() {
-			w.measure(b, lib, func(i int) bool { return sets[i%len(sets)] }, func(goroutines int) string {
-				return fmt.Sprintf("percent=%d/goroutines=%d/lib=%s", percent, goroutines, lib.Name)
-			})
-		}
+		w.measure(b, libraries.All[string](), *turns, func(i int) bool { return sets[i%len(sets)] }, fmt.Sprintf("percent=%d", percent))
 	}
 }

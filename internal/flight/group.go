@@ -3,11 +3,11 @@ package flight
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/internal/hook"
 )
 
@@ -29,10 +29,10 @@ const (
 
 // Group is the registry of one cache. It is safe for concurrent use; New makes it.
 type Group[K comparable, V, J any] struct {
+	shards [shards]shard[K, V, J]
+
 	Lifecycle
 
-	seed      maphash.Seed
-	shards    [shards]shard[K, V, J]
 	floors    atomic.Int64  // fences with a floor, so that hits need not ask when there are none
 	exclusive chan struct{} // holds one token
 }
@@ -44,18 +44,19 @@ type shard[K comparable, V, J any] struct {
 
 	mu      sync.Mutex
 	slots   slots[K, V, J]
-	sweepAt int // slots
+	gates   int       // while there is one, no turn comes
+	sweepAt int       // slots
+	stamp   time.Time // the latest instant that was given to a load or a Set
 	fence   fence
-	stamp   time.Time     // the latest instant that was given to a load or a Set
 	writing int           // turns that have begun and not ended
-	gates   int           // while there is one, no turn comes
 	opened  chan struct{} // closed when there is none; nil while nobody waits
 	drained chan struct{} // closed when writing becomes 0; nil while nobody waits
+	_       [8]byte
 }
 
 // New returns an empty registry.
 func New[K comparable, V, J any]() *Group[K, V, J] {
-	g := &Group[K, V, J]{seed: maphash.MakeSeed(), exclusive: make(chan struct{}, 1)}
+	g := &Group[K, V, J]{exclusive: make(chan struct{}, 1)}
 	for i := range g.shards {
 		g.shards[i].sweepAt = keep
 	}
@@ -77,8 +78,12 @@ func (g *Group[K, V, J]) Idle(ctx context.Context, strays bool) error {
 
 // shard returns the shard of key, whose critical section the caller is about to enter.
 func (g *Group[K, V, J]) shard(key K) *shard[K, V, J] {
+	return g.shardOf(hash.Of(key))
+}
+
+func (g *Group[K, V, J]) shardOf(hash uint64) *shard[K, V, J] {
 	hook.At("registry")
-	return &g.shards[maphash.Comparable(g.seed, key)%shards]
+	return &g.shards[hash%shards]
 }
 
 // slotLocked returns the slot of key, a new one if there is none.

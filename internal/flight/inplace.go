@@ -32,9 +32,9 @@ func (g *Group[K, V, J]) InPlace(key K, change func() (what Change, done bool)) 
 
 // SetInPlace is Set, with its write, for a key that nothing is in progress for and nothing is known
 // of: put stores an entry created now, under the rules of [Group.InPlace]. If it reports that more
-// is to be done, the caller does that, and then calls End.
-func (g *Group[K, V, J]) SetInPlace(key K, now time.Time, put func() (done, more bool)) (done bool, err error) {
-	sh := g.shard(key)
+// is to be done, the caller does that, and then calls End. Hash is that of the key.
+func (g *Group[K, V, J]) SetInPlace(key K, hash uint64, now time.Time, put func() (done, more bool)) (done bool, err error) {
+	sh := g.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.slots.find(key) != nil || !sh.isQuiet(nil) || g.aboveForSetLocked(sh, nil, now).After(now) {
@@ -55,9 +55,9 @@ func (g *Group[K, V, J]) SetInPlace(key K, now time.Time, put func() (done, more
 
 // ClaimInPlace is Claim, with the write that follows, for a flight that has loaded value: put stores
 // it, under the rules of [Group.InPlace]. If it reports false, nothing has been done, and Claim has
-// to be called.
-func (g *Group[K, V, J]) ClaimInPlace(f *Flight[K, V, J], value V, put func() (done bool)) (done bool, next *Flight[K, V, J]) {
-	sh := g.shard(f.Key)
+// to be called. Hash is that of the key.
+func (g *Group[K, V, J]) ClaimInPlace(f *Flight[K, V, J], hash uint64, value V, put func() (done bool)) (done bool, next *Flight[K, V, J]) {
+	sh := g.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	s := sh.slots.find(f.Key)

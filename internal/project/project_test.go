@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"cache": {"clockwork", "entrybuilder", "eviction", "internal/clock", "internal/flight", "internal/hook", "invalidation", "keys",
 		"postprocess", "serde", "storage"},
 	"entrybuilder":               {"storage"},
-	"eviction":                   {"storage"},
+	"eviction":                   {"internal/hash", "storage"},
 	"eviction/evictiontest":      {"eviction", "storage"},
 	"internal/clock":             {"clockwork", "storage"},
 	"internal/evidence":          {},
@@ -36,7 +36,8 @@ var allowed = map[string][]string{
 	"internal/evidence/mutants":  {},
 	"internal/evidence/model":    {},
 	"internal/evidence/parallel": {},
-	"internal/flight":            {"internal/hook", "storage"},
+	"internal/flight":            {"internal/hash", "internal/hook", "storage"},
+	"internal/hash":              {},
 	"internal/hook":              {},
 	"internal/project":           {},
 	"invalidation":               {},
@@ -44,7 +45,7 @@ var allowed = map[string][]string{
 	"postprocess":                {"go-clone"},
 	"serde":                      {"storage"},
 	"serde/serdetest":            {"serde", "storage", "go-cmp"},
-	"storage":                    {},
+	"storage":                    {"internal/hash"},
 	"storage/storagetest":        {"storage", "go-cmp"},
 }
 

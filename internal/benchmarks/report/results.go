@@ -71,6 +71,7 @@ func (r *results) add(line *benchfmt.Result) error {
 	if !ok {
 		return nil // compares no libraries
 	}
+	lib, _, _ = strings.Cut(lib, "#") // the testing package numbers what has a name that was there before
 	var names []string
 	for _, part := range parts[:len(parts)-1] {
 		names = append(names, string(part[1:]))

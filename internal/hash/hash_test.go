@@ -1,0 +1,74 @@
+package hash
+
+import (
+	"fmt"
+	"hash/maphash"
+	"math"
+	"math/bits"
+	"testing"
+)
+
+// Whoever looks a key up knows from AreIntegers which hash it has.
+func TestOfDependsOnTheTypeAlone(t *testing.T) {
+	type id int64
+	for _, i := range []uint64{0, 1, math.MaxInt32, math.MaxUint32, math.MaxUint64} {
+		agrees(t, i, true)
+		agrees(t, int64(i), true)
+		agrees(t, int(i), true)
+		agrees(t, uint32(i), true)
+		agrees(t, int32(i), true)
+		agrees(t, id(i), false)
+		agrees(t, fmt.Sprint(i), false)
+		agrees(t, any(int(i)), false)
+		agrees(t, [1]any{int(i)}, false)
+	}
+}
+
+func agrees[K comparable](t *testing.T, key K, integers bool) {
+	t.Helper()
+	want := maphash.Comparable(Seed, key)
+	if integers {
+		want = OfInteger(key)
+	}
+	if AreIntegers[K]() != integers || Of(key) != want {
+		t.Errorf("%T: AreIntegers = %v, want %v; Of(%v) = %x, want %x", *new(K), AreIntegers[K](), integers, key, Of(key), want)
+	}
+}
+
+func TestNaNHasAnotherHashEveryTime(t *testing.T) {
+	if nan := math.NaN(); Of(nan) == Of(nan) {
+		t.Error("the same hash twice")
+	}
+}
+
+// Integers that lie side by side, or differ in a few bits wherever, do not crowd in any part of the hash from which buckets, shards and
+// tags are taken.
+func TestIntegersSpread(t *testing.T) {
+	const n, buckets = 1 << 16, 1 << 10
+	for name, number := range map[string]func(i uint64) uint64{
+		"one after the other": func(i uint64) uint64 { return i },
+		"multiples of 4096":   func(i uint64) uint64 { return i << 12 },
+		"the highest bits":    func(i uint64) uint64 { return i << 48 },
+		"reversed":            bits.Reverse64,
+		"both ends":           func(i uint64) uint64 { return i&0xff | i>>8<<56 },
+		"negative":            func(i uint64) uint64 { return -i },
+	} {
+		for shift := 0; shift <= 54; shift += 6 {
+			var load [buckets]int
+			for i := range uint64(n) {
+				load[OfInteger(number(i))>>shift%buckets]++
+			}
+			most, empty := 0, 0
+			for _, l := range load {
+				most = max(most, l)
+				if l == 0 {
+					empty++
+				}
+			}
+			// 64 each on average. With a random hash a bucket of more than 128 comes once in billions.
+			if most > 256 || empty > 0 {
+				t.Errorf("%s, bits from %d: the fullest of %d buckets has %d of %d, %d are empty", name, shift, buckets, most, n, empty)
+			}
+		}
+	}
+}
