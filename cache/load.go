@@ -23,6 +23,9 @@ type job[A any, K comparable, V any] struct {
 	absent     bool       // the storage was seen to hold nothing that could be
 	known      bool       // the storage holds an entry, or may
 	unread     bool       // the storage could not be read
+
+	work    func() // of the flight's goroutine, and then of its timer
+	started bool   // by the goroutine
 }
 
 // attempt is how far a flight has come.
@@ -52,9 +55,18 @@ func (e *engine[A, K, V]) fly(f *flight.Flight[K, V, job[A, K, V]]) {
 
 // start runs a flight on a goroutine of its own. It does nothing for nil.
 func (e *engine[A, K, V]) start(f *flight.Flight[K, V, job[A, K, V]]) {
-	if f != nil {
-		go e.fly(f)
+	if f == nil {
+		return
 	}
+	f.Job.work = func() { // one function for both is one allocation
+		if f.Job.started {
+			e.overdue(f)
+			return
+		}
+		f.Job.started = true
+		e.fly(f)
+	}
+	go f.Job.work()
 }
 
 // load calls the load function and claims its result.
@@ -104,15 +116,15 @@ func (e *engine[A, K, V]) stop(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	f.Cancel(nil)
 }
 
-// limit sets the timer that ends a flight whose load takes too long. It counts from when the load
-// began, which may have been on another goroutine.
+// limit sets the timer that ends a flight whose load takes too long, by its work. It counts from when the
+// load began, which may have been on another goroutine.
 func (e *engine[A, K, V]) limit(f *flight.Flight[K, V, job[A, K, V]]) clockwork.Timer {
 	s := f.Job.settings
 	limit, _ := s.timeLimit(f.Job.lookup, f.Began())
 	if limit == Forever {
 		return nil
 	}
-	return s.clock.AfterFunc(max(limit-s.clock.Since(f.Began()), 0), func() { e.overdue(f) })
+	return s.clock.AfterFunc(max(limit-s.clock.Since(f.Began()), 0), f.Job.work)
 }
 
 // timeLimit returns how long a load that begins now may take, and the error of one that takes

@@ -12,9 +12,10 @@ import (
 // nobody's cancellation, and a deadline of its own by the cache's clock. Whoever begins it ends it
 // with Cancel, which may come first. The zero Context has not begun.
 type Context struct {
-	caller   context.Context // only its values count
-	deadline time.Time       // zero: none
-	flight   any             // of a load: which
+	caller context.Context // only its values count
+	began  time.Time       // of a load: when it did, once it has
+	limit  time.Duration   // how long after that it ends; the longest duration means by Cancel only
+	flight any             // of a load: which
 
 	alone bool // nobody waits for the load
 	ended bool // guarded by mu
@@ -22,26 +23,26 @@ type Context struct {
 	mu    sync.Mutex
 	cause error
 
-	// What is only made when somebody asks for it: many loads never look at their ctx.
+	derived *derived // made when somebody asks for it: many loads never look at their ctx
+}
+
+// derived is what a ctx takes to be one for the context package.
+type derived struct {
 	inner  context.Context // of the same values; ends with cancel
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 }
 
-// NewContext returns a ctx that has begun.
-func NewContext(caller context.Context, now time.Time, limit time.Duration) *Context {
-	c := &Context{}
-	c.begin(caller, now, limit)
-	return c
+// end ends it. Nothing foreign runs under it: what is derived from inner is told on goroutines of its own.
+func (d *derived) end(cause error) {
+	d.cancel(cause)
+	close(d.done)
 }
 
-// begin gives the ctx the values of caller, and an end that comes limit after now; the longest
-// duration means by Cancel only. It is called once, before anybody is given the ctx.
-func (c *Context) begin(caller context.Context, now time.Time, limit time.Duration) {
-	c.caller = caller
-	if limit != math.MaxInt64 {
-		c.deadline = now.Add(limit)
-	}
+// NewContext returns a ctx with the values of caller, and an end that comes limit after now; the longest
+// duration means by Cancel only.
+func NewContext(caller context.Context, now time.Time, limit time.Duration) *Context {
+	return &Context{caller: caller, began: now, limit: limit}
 }
 
 // Cancel ends the call, for a cause or because it is over. Only the first end counts.
@@ -52,9 +53,8 @@ func (c *Context) Cancel(cause error) {
 		return
 	}
 	c.ended, c.cause = true, cause
-	if c.inner != nil { // nothing foreign runs under it: what is derived is told on goroutines of its own
-		c.cancel(cause)
-		close(c.done)
+	if c.derived != nil {
+		c.derived.end(cause)
 	}
 }
 
@@ -64,15 +64,15 @@ func (c *Context) Cancel(cause error) {
 func (c *Context) made() (inner context.Context, done <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.inner == nil {
-		c.inner, c.cancel = context.WithCancelCause(context.WithoutCancel(c.caller))
-		c.done = make(chan struct{})
+	if c.derived == nil {
+		d := &derived{done: make(chan struct{})}
+		d.inner, d.cancel = context.WithCancelCause(context.WithoutCancel(c.caller))
 		if c.ended {
-			c.cancel(c.cause)
-			close(c.done)
+			d.end(c.cause)
 		}
+		c.derived = d
 	}
-	return c.inner, c.done
+	return c.derived.inner, c.derived.done
 }
 
 // Done is closed when the call is given up or over.
@@ -82,7 +82,12 @@ func (c *Context) Done() <-chan struct{} {
 }
 
 // Deadline returns the instant at which the call is given up.
-func (c *Context) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+func (c *Context) Deadline() (deadline time.Time, ok bool) {
+	if c.limit == math.MaxInt64 {
+		return deadline, false
+	}
+	return c.began.Add(c.limit), true
+}
 
 // Err returns context.DeadlineExceeded if the call was ended for a timeout.
 func (c *Context) Err() error {

@@ -27,8 +27,7 @@ type Flight[K comparable, V, J any] struct {
 	// Written under the shard's lock, by whoever registers the flight, or later by whoever runs it;
 	// so that one may read them without it.
 	started bool
-	began   time.Time // when the load began
-	created time.Time // what counts as that, see Created
+	created time.Time // what counts as when the load began, see Created
 
 	claimed bool // the result stands; guarded by the shard's lock
 }
@@ -37,7 +36,7 @@ type Flight[K comparable, V, J any] struct {
 // limit after the load began. Alone says that nobody waits for the load. It is called once, by
 // whoever runs the load, when it has begun.
 func (f *Flight[K, V, J]) Context(caller context.Context, limit time.Duration, alone bool) *Context {
-	f.ctx.begin(caller, f.began, limit)
+	f.ctx.caller, f.ctx.limit = caller, limit
 	f.ctx.flight, f.ctx.alone = f, alone
 	return &f.ctx
 }
@@ -50,7 +49,7 @@ func (f *Flight[K, V, J]) Cancel(cause error) { f.ctx.Cancel(cause) }
 func (f *Flight[K, V, J]) HasBegun() bool { return f.started }
 
 // Began returns when the load began, by the clock.
-func (f *Flight[K, V, J]) Began() time.Time { return f.began }
+func (f *Flight[K, V, J]) Began() time.Time { return f.ctx.began }
 
 // Created returns the instant from which the age of the value counts: that, or a later one, if there
 // was an invalidation whose entries are still refused.

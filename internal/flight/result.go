@@ -23,7 +23,7 @@ func (g *Group[K, V, J]) Start(f *Flight[K, V, J], now time.Time) (ok bool) {
 }
 
 func (g *Group[K, V, J]) startLocked(sh *shard[K, V, J], s *slot[K, V, J], f *Flight[K, V, J], now time.Time) {
-	f.started, f.began, f.created = true, now, g.aboveLocked(sh, s, now)
+	f.started, f.ctx.began, f.created = true, now, g.aboveLocked(sh, s, now)
 }
 
 // Result is what a flight has come to.
@@ -57,7 +57,7 @@ func (g *Group[K, V, J]) Claim(f *Flight[K, V, J], r Result[V], now time.Time) (
 	}
 	if s.load == f && r.Backoff > 0 {
 		g.sweepLocked(sh, now)
-		s.failed, s.retry = f.began, deadlineIn(now, r.Backoff)
+		s.failed, s.retry = f.Began(), deadlineIn(now, r.Backoff)
 	}
 	next = s.remove(f)
 	sh.tidyLocked(s)
