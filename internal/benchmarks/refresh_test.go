@@ -2,6 +2,7 @@ package benchmarks
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,13 +13,11 @@ import (
 // The time that it takes to read the clock is in it. Nothing is stale in a run of less than 100 ms.
 func BenchmarkRefreshLatency(b *testing.B) {
 	w := newWorking(string16, few)
-	for _, lib := range libraries.All[string]() {
-		if !lib.Refreshes {
-			continue
-		}
+	libs := slices.DeleteFunc(libraries.All[string](), func(l libraries.Library[string]) bool { return !l.Refreshes })
+	takeTurns(libs, *turns, func(lib libraries.Library[string], s *subject[string]) {
 		b.Run("lib="+lib.Name, func(b *testing.B) {
 			keys, trace := w()
-			s := open(b, lib, 2*len(keys), 100*time.Millisecond, time.Hour)
+			*s = open(b, lib, 2*len(keys), 100*time.Millisecond, time.Hour)
 			defer s.close()
 			s.fill(b, keys)
 			before, ctx := s.loads.Load(), context.Background()
@@ -37,5 +36,5 @@ func BenchmarkRefreshLatency(b *testing.B) {
 			h.report(b)
 			b.ReportMetric(float64(s.loads.Load()-before)/b.Elapsed().Seconds(), "refreshes/s")
 		})
-	}
+	})
 }

@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,12 +24,12 @@ func BenchmarkStampede(b *testing.B) {
 		{name: "stale", updateAfter: short, expireAfter: long, ages: true, refreshes: true},
 	} {
 		b.Run("kind="+kind.name, func(b *testing.B) {
-			for _, lib := range libraries.All[string]() {
-				if !lib.Loads || kind.ages && !lib.Expires || kind.refreshes && !lib.Refreshes {
-					continue
-				}
-				b.Run("lib="+lib.Name, func(b *testing.B) { kind.measure(b, lib) })
-			}
+			libs := slices.DeleteFunc(libraries.All[string](), func(l libraries.Library[string]) bool {
+				return !l.Loads || kind.ages && !l.Expires || kind.refreshes && !l.Refreshes
+			})
+			takeTurns(libs, *turns, func(lib libraries.Library[string], s *subject[string]) {
+				b.Run("lib="+lib.Name, func(b *testing.B) { kind.measure(b, lib, s) })
+			})
 		})
 	}
 }
@@ -66,7 +67,7 @@ const callers = 1000
 // aging is how long keys grow old. A cache may read the time a little late.
 const aging = 60 * time.Millisecond
 
-func (kind stampede) measure(b *testing.B, lib libraries.Library[string]) {
+func (kind stampede) measure(b *testing.B, lib libraries.Library[string], s *subject[string]) {
 	var (
 		loads atomic.Int64
 		gate  atomic.Pointer[chan struct{}] // what a load waits for
@@ -74,12 +75,12 @@ func (kind stampede) measure(b *testing.B, lib libraries.Library[string]) {
 	open := make(chan struct{})
 	close(open)
 	gate.Store(&open)
-	s := openWith(b, lib, 2*few, kind.updateAfter, kind.expireAfter, &loads, func() uint64 {
+	*s = openWith(b, lib, 2*few, kind.updateAfter, kind.expireAfter, &loads, func() uint64 {
 		loads.Add(1)
 		<-*gate.Load()
 		return 1
 	})
-	defer s.Close()
+	defer s.close()
 	keys := makeKeys(string16, 0, b.N)
 	if kind.ages {
 		const together = 50 // as many as are still old when the last of them has its turn
@@ -102,7 +103,7 @@ func (kind stampede) measure(b *testing.B, lib libraries.Library[string]) {
 		}
 		closed := make(chan struct{})
 		gate.Store(&closed)
-		kind.rush(b, s, keys[i%len(keys)], sync.OnceFunc(func() { close(closed) }))
+		kind.rush(b, *s, keys[i%len(keys)], sync.OnceFunc(func() { close(closed) }))
 	}
 	b.StopTimer()
 	<-time.After(aging) // for refreshes that have not begun yet

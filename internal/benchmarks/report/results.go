@@ -167,7 +167,7 @@ func (g *group) figure(c config, lib, unit string) (float64, bool) {
 	if len(rounds) == 0 {
 		return 0, false
 	}
-	return aggregate(unit, rounds), true
+	return aggregate(rounds), true
 }
 
 // figures returns what the rounds have made of all libraries that were measured.
@@ -181,14 +181,11 @@ func (g *group) figures(c config, unit string) map[string]float64 {
 	return figures
 }
 
-// aggregate makes one figure of those of the rounds, of which there is at least one. Others on the machine only ever add to the time of an
-// operation, so the least is closest to what the code itself takes. Of all else it is the median: percentiles, ratios and rates vary in both
-// directions, bytes and allocations hardly at all.
-func aggregate(unit string, rounds []float64) float64 {
+// aggregate makes one figure of those of the rounds, of which there is at least one: the median. The least time would be closer to what
+// the code takes by itself, but it belongs to whoever was measured in the best moment of the machine, while in the middle it is the same
+// for all who take turns.
+func aggregate(rounds []float64) float64 {
 	sorted := slices.Sorted(slices.Values(rounds))
-	if unit == "ns/op" {
-		return sorted[0]
-	}
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }

@@ -9,18 +9,16 @@ import (
 
 func TestAggregate(t *testing.T) {
 	for _, test := range []struct {
-		unit   string
 		rounds []float64
 		want   float64
 	}{
-		{"ns/op", []float64{3, 1, 2}, 1},
-		{"ns/op", []float64{7}, 7},
-		{"p99-ns", []float64{30, 1, 2}, 2},
-		{"B/op", []float64{4, 1, 2, 30}, 3},
+		{[]float64{7}, 7},
+		{[]float64{30, 1, 2}, 2},
+		{[]float64{4, 1, 2, 30}, 3},
 	} {
 		before := slices.Clone(test.rounds)
-		if got := aggregate(test.unit, test.rounds); got != test.want {
-			t.Errorf("%v %s: %v, want %v", test.rounds, test.unit, got, test.want)
+		if got := aggregate(test.rounds); got != test.want {
+			t.Errorf("%v: %v, want %v", test.rounds, got, test.want)
 		}
 		if !slices.Equal(test.rounds, before) {
 			t.Error("the rounds were put in another order")
@@ -42,6 +40,19 @@ func TestRead(t *testing.T) {
 	}
 	if got, ok := r.group("Churn").figure("", "memoize", "p99-ns"); !ok || got != 120 {
 		t.Errorf("p99-ns %v, %v; want the figure as printed, 120", got, ok)
+	}
+}
+
+// The testing package numbers the runs of one name.
+func TestReadTurns(t *testing.T) {
+	const out = "BenchmarkHit/k=1/lib=a-2 1 1 ns/op\nBenchmarkHit/k=1/lib=b-2 1 2 ns/op\nBenchmarkHit/k=1/lib=b#01-2 1 4 ns/op\nBenchmarkHit/k=1/lib=a#01-2 1 5 ns/op\n"
+	r, err := read(strings.NewReader(out), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hit := r.group("Hit")
+	if got := fmt.Sprint(hit.libs, hit.rounds(), hit.figures("k=1", "ns/op")); got != "[a b] 2 map[a:3 b:3]" {
+		t.Errorf("%s, want two rounds of a and b", got)
 	}
 }
 

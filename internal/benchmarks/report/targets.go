@@ -17,8 +17,10 @@ type target struct {
 }
 
 var targets = []target{
-	{"time of a hit, memoize / otter", "Hit", "ns/op", ratio("memoize", "otter"), atMost(0.35)},
-	{"time of a hit, memoize / otter-coarse", "Hit", "ns/op", ratio("memoize", "otter-coarse"), atMost(0.6)},
+	{"time of a hit, 4,096 entries, memoize / otter", "Hit/entries=4096", "ns/op", ratio("memoize", "otter"), atMost(0.35)},
+	{"time of a hit, 1,000,000 entries, memoize / otter", "Hit/entries=1000000", "ns/op", ratio("memoize", "otter"), atMost(0.35)},
+	{"time of a hit, 4,096 entries, memoize / otter-coarse", "Hit/entries=4096", "ns/op", ratio("memoize", "otter-coarse"), atMost(0.6)},
+	{"time of a hit, 1,000,000 entries, memoize / otter-coarse", "Hit/entries=1000000", "ns/op", ratio("memoize", "otter-coarse"), atMost(0.6)},
 	{"allocations of a hit, memoize", "Hit", "allocs/op", figure("memoize"), exactly(0)},
 	{"time of a hit, memoize-sieve / memoize", "Hit", "ns/op", ratio("memoize-sieve", "memoize"), atMost(1.1)},
 	{"time of a hit, memoize-s3fifo / memoize", "Hit", "ns/op", ratio("memoize-s3fifo", "memoize"), atMost(1.1)},
