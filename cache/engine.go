@@ -115,19 +115,15 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	if !fresh && (entry == nil || !isFresh(entry, bound, s.clock)) {
 		return e.getLocal(ctx, s, args, key)
 	}
-	if s.plain {
+	saturated := s.strategy.saturates && entry.Mark().Load() == s.strategy.saturated
+	if s.plain && saturated {
 		return entry.Value, nil
 	}
 	// This is hit once more: its calls would cost as much again as what they do.
 	if s.countHits {
 		e.counters.hits.inc()
 	}
-	mark := entry.Mark()
-	if word := mark.Load(); word != 0 && word == s.strategy.saturated {
-		return s.process(entry.Value), nil
-	}
-	if s.strategy.stock {
-		s.strategy.MarkRead(key, mark)
+	if saturated {
 		return s.process(entry.Value), nil
 	}
 	return e.handOut(s, key, entry), nil

@@ -24,8 +24,8 @@ type job[A any, K comparable, V any] struct {
 	known      bool       // the storage holds an entry, or may
 	unread     bool       // the storage could not be read
 
-	work    func() // of the flight's goroutine, and then of its timer
-	started bool   // by the goroutine
+	work    func() // see workOn
+	started bool   // work has been called
 }
 
 // attempt is how far a flight has come.
@@ -55,10 +55,15 @@ func (e *engine[A, K, V]) fly(f *flight.Flight[K, V, job[A, K, V]]) {
 
 // start runs a flight on a goroutine of its own. It does nothing for nil.
 func (e *engine[A, K, V]) start(f *flight.Flight[K, V, job[A, K, V]]) {
-	if f == nil {
-		return
+	if f != nil {
+		go e.workOn(f)()
 	}
-	f.Job.work = func() { // one function for both is one allocation
+}
+
+// workOn returns what runs a flight, and when its timer calls it once more, ends it. As one function it is
+// one allocation.
+func (e *engine[A, K, V]) workOn(f *flight.Flight[K, V, job[A, K, V]]) func() {
+	f.Job.work = func() {
 		if f.Job.started {
 			e.overdue(f)
 			return
@@ -66,7 +71,7 @@ func (e *engine[A, K, V]) start(f *flight.Flight[K, V, job[A, K, V]]) {
 		f.Job.started = true
 		e.fly(f)
 	}
-	go f.Job.work()
+	return f.Job.work
 }
 
 // load calls the load function and claims its result.
@@ -116,7 +121,7 @@ func (e *engine[A, K, V]) stop(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 	f.Cancel(nil)
 }
 
-// limit sets the timer that ends a flight whose load takes too long, by its work. It counts from when the
+// limit sets the timer that ends a flight whose load takes too long. It counts from when the
 // load began, which may have been on another goroutine.
 func (e *engine[A, K, V]) limit(f *flight.Flight[K, V, job[A, K, V]]) clockwork.Timer {
 	s := f.Job.settings

@@ -68,7 +68,7 @@ func isClosed(done <-chan struct{}) bool {
 func (e *engine[A, K, V]) look(l *flight.Lookup[K, V, job[A, K, V]]) {
 	defer e.group.End()
 	if start := e.endLookup(l); start != nil {
-		e.fly(start)
+		e.workOn(start)()
 	}
 }
 

@@ -35,7 +35,7 @@ const (
 // settings is one consistent configuration. It is immutable; every call works with one of them.
 type settings[A any, K comparable, V any] struct {
 	refuse error // what every call returns, while not configured or once closed
-	plain  bool  // a hit has nothing to do but to return the value
+	plain  bool  // a hit that the strategy need not be told of has nothing to do but to return the value
 
 	store    store[K, V]
 	strategy strategy[K]
@@ -109,7 +109,7 @@ func configure[A any, K comparable, V any](prev *settings[A, K, V], r *recorded)
 	if c.next.stockBuilder && c.next.updateAfter <= clock.Margin {
 		c.next.clock = c.next.source.Exact()
 	}
-	c.next.plain = c.next.strategy.idle && c.next.processor == nil && !c.next.countHits
+	c.next.plain = c.next.processor == nil && !c.next.countHits
 	return &c.next, nil
 }
 

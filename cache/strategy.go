@@ -15,10 +15,11 @@ type strategy[K comparable] struct {
 
 	hashing   hashing[K]       // nil: cannot
 	resizer   eviction.Resizer // nil: cannot
-	saturated uint32           // the word of a mark with which a read need not be told of; zero: none
-	stock     bool             // ours, which does not panic
-	idle      bool             // does nothing on a read
-	bookless  bool             // keeps no books
+	saturated uint32           // if it saturates, the word of a mark with which a read need not be told of
+	saturates bool
+	stock     bool // ours, which does not panic
+	idle      bool // does nothing on a read
+	bookless  bool // keeps no books
 }
 
 // saturable are those of our strategies that need not be told of every read.
@@ -40,17 +41,17 @@ func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strate
 	st.resizer, _ = s.(eviction.Resizer)
 	switch s.(type) {
 	case *eviction.LeastRecentlyUpdated[K]:
-		st.stock, st.idle = true, true
+		st.stock, st.idle, st.saturates = true, true, true // it leaves marks at zero
 		st.hashing, _ = s.(hashing[K])
 	case *eviction.LeastRecentlyUsed[K], *eviction.SIEVE[K], *eviction.S3FIFO[K], *eviction.TinyLFU[K]:
 		st.stock = true
 		st.hashing, _ = s.(hashing[K])
 		if s, ok := s.(saturable); ok {
-			st.saturated = s.Saturated()
+			st.saturated, st.saturates = s.Saturated(), true
 		}
 	default:
 		if s == eviction.None[K]() {
-			st.stock, st.idle, st.bookless = true, true, true
+			st.stock, st.idle, st.saturates, st.bookless = true, true, true, true
 		}
 	}
 	return st
