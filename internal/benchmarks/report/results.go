@@ -181,6 +181,17 @@ func (g *group) figures(c config, unit string) map[string]float64 {
 	return figures
 }
 
+// round returns the figures of all libraries in one round, as many as there are.
+func (g *group) round(c config, unit string, i int) map[string]float64 {
+	figures := make(map[string]float64)
+	for _, lib := range g.libs {
+		if rounds := g.samples[cell{c, lib, unit}]; i < len(rounds) {
+			figures[lib] = rounds[i]
+		}
+	}
+	return figures
+}
+
 // aggregate makes one figure of those of the rounds, of which there is at least one: the median. The least time would be closer to what
 // the code takes by itself, but it belongs to whoever was measured in the best moment of the machine, while in the middle it is the same
 // for all who take turns.

@@ -10,7 +10,8 @@ import (
 type target struct {
 	what, group, unit string
 
-	// of computes what the promise is about from the figures of one configuration, by library; false if it has no say there.
+	// of computes what the promise is about from the figures of one configuration in one round, by library; false if it has no say there.
+	// A round takes a second or two, in which the machine changes less than from one to the next.
 	of func(figures map[string]float64) (float64, bool)
 
 	bound bound
@@ -152,10 +153,16 @@ func (t target) worst(r *results) (worst float64, where config, covered int) {
 		configs = g.with(key, value)
 	}
 	for _, c := range configs {
-		v, ok := t.of(g.figures(c, t.unit))
-		if !ok {
+		var rounds []float64
+		for i := range g.rounds() {
+			if v, ok := t.of(g.round(c, t.unit, i)); ok {
+				rounds = append(rounds, v)
+			}
+		}
+		if len(rounds) == 0 {
 			continue
 		}
+		v := aggregate(rounds)
 		if covered++; covered == 1 || t.bound.worse(v, worst) {
 			worst, where = v, c
 		}

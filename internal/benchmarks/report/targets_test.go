@@ -45,6 +45,21 @@ func TestTargetsCanBeMissed(t *testing.T) {
 	}
 }
 
+// A moment in which everything takes longer changes no ratio.
+func TestTargetsCompareWithinRounds(t *testing.T) {
+	out := ""
+	for _, round := range []struct{ memoize, otter int }{{30, 100}, {300, 1000}, {29, 50}} {
+		out += fmt.Sprintf("BenchmarkHit/entries=4096/lib=memoize 1 %d ns/op\nBenchmarkHit/entries=4096/lib=otter 1 %d ns/op\n", round.memoize, round.otter)
+	}
+	r, err := read(strings.NewReader(out), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if worst, _, covered := targets[0].worst(r); worst != 0.3 || covered != 1 {
+		t.Errorf("%s: %v in %d configurations, want 0.3 in 1", targets[0].what, worst, covered)
+	}
+}
+
 func TestBounds(t *testing.T) {
 	for _, test := range []struct {
 		bound    bound
