@@ -24,6 +24,7 @@ type job[A any, K comparable, V any] struct {
 	known      bool       // the storage holds an entry, or may
 	unread     bool       // the storage could not be read
 
+	// Of the one who runs it.
 	work    func() // see workOn
 	started bool   // work has been called
 }

@@ -21,7 +21,7 @@ func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], a
 			return e.refused(err)
 		}
 		out := e.group.JoinLookup(key, ancestors, s.clock.Now(), job[A, K, V]{ctx: ctx, args: args, settings: s},
-			func(j job[A, K, V]) bool { return j.absent })
+			func(j *job[A, K, V]) bool { return j.absent })
 		if out.Lookup == nil {
 			return e.follow(ctx, s, key, out)
 		}

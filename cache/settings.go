@@ -46,7 +46,7 @@ type settings[A any, K comparable, V any] struct {
 
 	processor postprocess.Processor[V] // nil: none
 	source    *clock.Source            // of time and timers
-	clock     *clock.Source            // the same, exact if no deadline is ever far enough for a coarse reading
+	clock     *clock.Source            // the same, exact if a coarse reading would be of no use
 
 	timeout, updateLockTimeout     time.Duration
 	storageTimeout, refreshBackoff time.Duration
@@ -106,7 +106,7 @@ func configure[A any, K comparable, V any](prev *settings[A, K, V], r *recorded)
 		return nil, err
 	}
 	c.next.clock = c.next.source
-	if c.next.stockBuilder && c.next.updateAfter <= clock.Margin {
+	if c.next.stockBuilder && c.next.updateAfter <= clock.Margin || c.next.store.local == nil {
 		c.next.clock = c.next.source.Exact()
 	}
 	c.next.plain = c.next.processor == nil && !c.next.countHits

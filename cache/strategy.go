@@ -36,6 +36,14 @@ type hashing[K comparable] interface {
 	MarkWrittenHashed(hash uint64, key K, mark *storage.Mark)
 }
 
+var (
+	_ hashing[int] = (*eviction.LeastRecentlyUpdated[int])(nil)
+	_ hashing[int] = (*eviction.LeastRecentlyUsed[int])(nil)
+	_ hashing[int] = (*eviction.SIEVE[int])(nil)
+	_ hashing[int] = (*eviction.S3FIFO[int])(nil)
+	_ hashing[int] = (*eviction.TinyLFU[int])(nil)
+)
+
 func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strategy[K] {
 	st := strategy[K]{Strategy: s, generation: generation}
 	st.resizer, _ = s.(eviction.Resizer)

@@ -36,7 +36,8 @@ const (
 // No call holds two locks, but for Clear, which takes all of them in order.
 type recency[K comparable] struct {
 	capacity atomic.Int64
-	_        [apart - 8]byte
+	looks    int64 // as the constant, but for tests
+	_        [apart - 16]byte
 
 	shards [shards]recencyShard[K]
 
@@ -67,6 +68,7 @@ type recencyShard[K comparable] struct {
 
 // open makes a zero recency ready for use.
 func (r *recency[K]) open(capacity int) {
+	r.looks = looks
 	r.Resize(capacity)
 	r.Clear()
 }
@@ -133,7 +135,7 @@ func (r *recency[K]) MarkReleased(key K) {
 // calls that follow their writes.
 func (r *recency[K]) NextToRelease() (key K, ok bool) {
 	var i int
-	for range looks {
+	for range r.looks {
 		if r.total.Load() <= r.room() {
 			return key, false
 		}

@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -194,6 +196,61 @@ func TestTableReaderFollowsAMovedNode(t *testing.T) {
 		if entry := memory.Lookup(key); entry == nil || entry.Value != key {
 			t.Fatalf("Lookup(%d) = %v", key, entry)
 		}
+	}
+}
+
+// However an entry was stored, and while its table is replaced, LookupAt finds what Lookup finds, and knows whether that is fresh.
+func TestLookupAtIsLookup(t *testing.T) {
+	t.Run("int", func(t *testing.T) { lookupAtIsLookup(t, func(i int) int { return i }) })
+	t.Run("string", func(t *testing.T) { lookupAtIsLookup(t, strconv.Itoa) })
+	t.Run("any", func(t *testing.T) { lookupAtIsLookup(t, func(i int) any { return i }) })
+}
+
+func lookupAtIsLookup[K comparable](t *testing.T, key func(i int) K) {
+	memory, now := NewMemory[K, int](), time.Now()
+	memory.Put(key(-1), NewEntry(0, now, now, now)) // from now on, all entries and moments count from the same instant
+	stored := make(map[K]*Entry[int])
+	moving := 0
+	for i := range 2000 {
+		k, due := key(i), now.Add(time.Duration(i%5)*time.Minute)
+		switch i % 3 {
+		case 0:
+			stored[k] = memory.Put(k, NewEntry(i, now, due, due))
+		case 1:
+			stored[k] = NewEntry(i, now, due, due)
+			if err := memory.Offer(context.Background(), k, stored[k]); err != nil {
+				t.Fatal(err)
+			}
+		case 2:
+			r, ok := NewRecord(k, i, now, due.Sub(now), due.Sub(now))
+			if !ok {
+				t.Fatal("no record")
+			}
+			memory.Keep(r)
+			stored[k] = r.Entry()
+		}
+		if i%100 > 0 {
+			continue
+		}
+		if memory.table.Load().prev.Load() != nil {
+			moving++
+		}
+		at := At(now.Add(2 * time.Minute))
+		for k, want := range stored {
+			got, fresh := memory.LookupAt(k, &at)
+			if got != want || fresh != want.SurelyFresh(&at) || memory.Lookup(k) != want {
+				t.Fatalf("LookupAt(%v) = %p, %v, Lookup %p; want %p, %v", k, got, fresh, memory.Lookup(k), want, want.SurelyFresh(&at))
+			}
+			if r := want.Value % 3; fresh && (r == 1 || want.Value%5 <= 2) || !fresh && r != 1 && want.Value%5 > 2 {
+				t.Fatalf("LookupAt(%v): fresh = %v of an entry that is due after %d minutes", k, fresh, want.Value%5)
+			}
+		}
+		if got, fresh := memory.LookupAt(key(1_000_000), &at); got != nil || fresh {
+			t.Fatalf("LookupAt of a key that is not there = %v, %v", got, fresh)
+		}
+	}
+	if moving == 0 {
+		t.Error("no look while nodes moved")
 	}
 }
 

@@ -56,7 +56,7 @@ func (w working[K]) measure(b *testing.B, libs []libraries.Library[K], turns int
 					s.fill(b, keys)
 				}
 				b.ReportAllocs()
-				c, ctx, before := s.Cache, context.Background(), s.loads.Load()
+				c, ctx := s.Cache, context.Background()
 				op := func(i int) {
 					if _, err := c.Get(ctx, trace[i&(len(trace)-1)]); err != nil {
 						b.Error(err)
@@ -74,6 +74,7 @@ func (w working[K]) measure(b *testing.B, libs []libraries.Library[K], turns int
 				for i := range min(b.N, warmUp) {
 					op(i)
 				}
+				before := s.loads.Load()
 				run(b, goroutines, op)
 				reportMisses(b, lib, s.loads.Load()-before)
 			})

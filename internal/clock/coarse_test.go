@@ -52,7 +52,28 @@ func TestMissedBesideAReading(t *testing.T) {
 	}
 }
 
-func TestNowIsExactBesideAReading(t *testing.T) {
+// Beside a reading, Now is the monotonic clock's, and the wall clock's as it was.
+func TestNowBesideAReading(t *testing.T) {
+	s := Default()
+	s.coarse.current.Store(newReading(steady()))
+	for range 1000 {
+		before := time.Now()
+		now, ok := s.coarse.now()
+		after := time.Now()
+		if !ok {
+			t.Fatal("the reading is of no use")
+		}
+		if now.Before(before) || now.After(after) {
+			t.Fatalf("now = %v, want between %v and %v", now, before, after)
+		}
+		const tolerance = time.Second // somebody may set the wall clock meanwhile, but not by much
+		if wall := now.Round(0); wall.Before(before.Round(0).Add(-tolerance)) || wall.After(after.Round(0).Add(tolerance)) {
+			t.Fatalf("by the wall clock now = %v, want between %v and %v", wall, before, after)
+		}
+	}
+}
+
+func TestNowInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Default()
 		s.coarse.current.Store(newReading(time.Now()))
@@ -65,16 +86,14 @@ func TestNowIsExactBesideAReading(t *testing.T) {
 	})
 }
 
-func TestNowLiesBetweenExactReadings(t *testing.T) {
-	s := Default()
-	s.coarse.current.Store(newReading(steady()))
-	for range 1000 {
-		before := time.Now()
-		now := s.Now()
-		if after := time.Now(); now.Before(before) || now.After(after) {
-			t.Fatalf("Now = %v, want between %v and %v", now, before, after)
+// What is read in one go agrees with what is read after it.
+func TestSteady(t *testing.T) {
+	for range 100 {
+		if read, now := steady(), steady(); agree(now.Round(0).Sub(read.Round(0)), now.Sub(read)) {
+			return
 		}
 	}
+	t.Error("no two of 200 readings agree")
 }
 
 func TestAgree(t *testing.T) {

@@ -25,18 +25,25 @@ const (
 	// makes one of them all, and how many backoffs that never end.
 	keep = 64
 	fold = 2048
+
+	// line is how far apart things stand that some processors write while others look at what is beside: a cache
+	// line.
+	line = 64
 )
 
 // Group is the registry of one cache. It is safe for concurrent use; New makes it.
 type Group[K comparable, V, J any] struct {
+	floors atomic.Int64 // fences with a floor, so that hits need not ask when there are none
+	_      [line - 8]byte
+
 	shards [shards]shard[K, V, J]
 
 	Lifecycle
 
-	floors    atomic.Int64  // fences with a floor, so that hits need not ask when there are none
 	exclusive chan struct{} // holds one token
 }
 
+// shard holds some of the keys. What an undisturbed write needs is in front.
 type shard[K comparable, V, J any] struct {
 	// version counts the writes that have ended. Whoever looked into a local storage, found nothing
 	// and sees the version unchanged under the lock, has missed nothing.
@@ -51,7 +58,7 @@ type shard[K comparable, V, J any] struct {
 	writing int           // turns that have begun and not ended
 	opened  chan struct{} // closed when there is none; nil while nobody waits
 	drained chan struct{} // closed when writing becomes 0; nil while nobody waits
-	_       [8]byte
+	_       [3*line - 184]byte
 }
 
 // New returns an empty registry.

@@ -180,7 +180,7 @@ func TestFlightThatWouldWaitForItself(t *testing.T) {
 	atRest(t, g)
 }
 
-func notAbsent(string) bool { return false }
+func notAbsent(*string) bool { return false }
 
 func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
 	for _, found := range []*storage.Entry[string]{nil, entryOf("stored", start)} {

@@ -3,10 +3,11 @@ package flight
 import (
 	"context"
 	"errors"
-	"github.com/memoize-go/memoize/internal/hash"
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/memoize-go/memoize/internal/hash"
 )
 
 func changed(what Change) func() (Change, bool) { return func() (Change, bool) { return what, true } }

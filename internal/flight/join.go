@@ -115,14 +115,15 @@ func (g *Group[K, V, J]) Force(key K, ancestors []*Flight[K, V, J], job J) Outco
 	return Outcome[K, V, J]{Flight: s.register(job).waitedLocked(), Led: true, Start: true}
 }
 
-// JoinLookup finds or registers the lookup of a key in a storage that is not local.
-func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now time.Time, job J, absent func(J) bool) Outcome[K, V, J] {
+// JoinLookup finds or registers the lookup of a key in a storage that is not local. Absent looks at the job
+// of a flight, of which other parts may be changed meanwhile.
+func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now time.Time, job J, absent func(*J) bool) Outcome[K, V, J] {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	s := sh.slotLocked(key)
 	defer sh.tidyLocked(s)
-	if s.pending != nil || s.load != nil && absent(s.load.Job) {
+	if s.pending != nil || s.load != nil && absent(&s.load.Job) {
 		if out, ok := s.join(ancestors, now); ok {
 			return out
 		}

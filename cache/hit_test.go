@@ -1,0 +1,138 @@
+package cache
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/memoize-go/memoize/eviction"
+	"github.com/memoize-go/memoize/keys"
+	"github.com/memoize-go/memoize/postprocess"
+)
+
+// Under load hits take a way of their own, which a cache with a clock of its user's never does. What they count, tell the strategy
+// and hand out is the same.
+func TestHitsUnderLoad(t *testing.T) {
+	for name, tt := range map[string]struct {
+		strategy eviction.Strategy[string] // allows two keys
+		marks    bool                      // a read is to be seen in the mark
+		victim   string                    // if the older of two keys was read
+	}{
+		"LeastRecentlyUpdated": {strategy: eviction.NewLeastRecentlyUpdated[string](2), victim: "older"},
+		"LeastRecentlyUsed":    {strategy: eviction.NewLeastRecentlyUsed[string](2), victim: "newer"},
+		"SIEVE":                {strategy: eviction.NewSIEVE[string](2), marks: true, victim: "newer"},
+		"S3FIFO":               {strategy: eviction.NewS3FIFO[string](2), marks: true},
+		"TinyLFU":              {strategy: eviction.NewTinyLFU[string](2), marks: true},
+		"None":                 {strategy: eviction.None[string]()},
+		"foreign":              {strategy: foreign{eviction.NewLeastRecentlyUsed[string](2)}, victim: "newer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, c := underLoad(t, WithEviction(tt.strategy), WithStats(),
+					WithPostprocess(postprocess.Func(func(v int) int { return v + 1000 })))
+				mark := e.settings.Load().store.memory.Lookup("older").Mark()
+				before, unread := c.Stats(), mark.Load()
+				read(t, c, "older", 1001)
+				read(t, c, "older", 1001)
+				if hits := c.Stats().Hits - before.Hits; hits != 2 {
+					t.Errorf("%d hits were counted, want 2", hits)
+				}
+				if word := mark.Load(); (word != unread) != tt.marks {
+					t.Errorf("the mark is %#x before reads and %#x after, want a difference: %v", unread, word, tt.marks)
+				}
+				if tt.victim == "" {
+					return
+				}
+				set(t, c, "third", 3)
+				for _, key := range []string{"older", "newer"} {
+					if _, held := c.Peek(context.Background(), key); held == (key == tt.victim) {
+						t.Errorf("%s is held: %v; want %s to be gone", key, held, tt.victim)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Marks that another strategy has left tell this one nothing.
+func TestHitsUnderLoadAfterAnotherStrategy(t *testing.T) {
+	for name, next := range map[string]eviction.Strategy[string]{
+		"LeastRecentlyUsed": eviction.NewLeastRecentlyUsed[string](2),
+		"SIEVE":             eviction.NewSIEVE[string](2),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, c := underLoad(t, WithEviction(eviction.NewSIEVE[string](2)))
+				for range 3 {
+					read(t, c, "older", 1)
+					read(t, c, "newer", 2)
+				}
+				if err := c.Reconfigure(WithEviction(next)); err != nil {
+					t.Fatal(err)
+				}
+				// The strategy was told of both keys in any order.
+				set(t, c, "older", 1)
+				set(t, c, "newer", 2)
+				if e.settings.Load().clock.Bound() == nil {
+					t.Fatal("the load is over")
+				}
+				read(t, c, "older", 1)
+				set(t, c, "third", 3)
+				if _, held := c.Peek(context.Background(), "older"); !held {
+					t.Error("the key that was read is gone")
+				}
+			})
+		})
+	}
+}
+
+// foreign is a strategy that the cache does not know.
+type foreign struct{ eviction.Strategy[string] }
+
+// underLoad returns a cache that holds the keys older and newer, with the values 1 and 2, and was read so often that its hits
+// compare with a coarse reading. It is to be called in a bubble, where that does not end by itself.
+func underLoad(t *testing.T, opts ...Option) (*engine[string, string, int], *Cache[string, int]) {
+	t.Helper()
+	c, err := NewKeyed(func(context.Context, string) (int, error) {
+		t.Error("a load")
+		return 0, nil
+	}, keys.Identity[string](), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	e := c.engine.(*engine[string, string, int])
+	set(t, c, "popular", 0)
+	for range 10_000 {
+		if _, err := c.Get(context.Background(), "popular"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Invalidate(context.Background(), "popular"); err != nil {
+		t.Fatal(err)
+	}
+	if e.settings.Load().clock.Bound() == nil {
+		t.Fatal("there is no coarse reading")
+	}
+	set(t, c, "older", 1)
+	set(t, c, "newer", 2)
+	return e, c
+}
+
+func read(t *testing.T, c *Cache[string, int], key string, want int) {
+	t.Helper()
+	if got, err := c.Get(context.Background(), key); err != nil || got != want {
+		t.Errorf("Get(%q) = %d, %v, want %d", key, got, err, want)
+	}
+}
+
+func set(t *testing.T, c *Cache[string, int], key string, value int) {
+	t.Helper()
+	if err := c.Set(context.Background(), key, value); err != nil {
+		t.Fatal(err)
+	}
+}
