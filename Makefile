@@ -9,7 +9,7 @@ RACE        := $(if $(shell $(GO) env CC | xargs -r -n1 sh -c 'command -v $$0' 2
 BENCH       ?= .
 BENCHTIME   ?= 20ms
 COUNT       ?= 1
-ROUNDS      ?= 6
+ROUNDS      ?= 4
 MODULES     := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 MODULES     := $(patsubst go.mod,.,$(MODULES))
 
