@@ -66,7 +66,8 @@ func (m *Memory[K, V]) LookupAt(key K, at *Moment) (entry *Entry[V], surelyFresh
 				if n.entry.SurelyFresh(at) { // so it is no other one's stead
 					return &n.entry, true
 				}
-				return n.stored(), false
+				entry = n.stored()
+				return entry, entry.SurelyFresh(at)
 			}
 		}
 	}
