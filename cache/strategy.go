@@ -47,13 +47,12 @@ var (
 func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strategy[K] {
 	st := strategy[K]{Strategy: s, generation: generation}
 	st.resizer, _ = s.(eviction.Resizer)
+	st.hashing, _ = s.(hashing[K]) // of use if stock
 	switch s.(type) {
 	case *eviction.LeastRecentlyUpdated[K]:
 		st.stock, st.idle, st.saturates = true, true, true // it leaves marks at zero
-		st.hashing, _ = s.(hashing[K])
 	case *eviction.LeastRecentlyUsed[K], *eviction.SIEVE[K], *eviction.S3FIFO[K], *eviction.TinyLFU[K]:
 		st.stock = true
-		st.hashing, _ = s.(hashing[K])
 		if s, ok := s.(saturable); ok {
 			st.saturated, st.saturates = s.Saturated(), true
 		}

@@ -13,7 +13,7 @@ import (
 // with Cancel, which may come first. The zero Context has not begun.
 type Context struct {
 	caller context.Context // only its values count
-	began  time.Time       // of a load: when it did, once it has
+	began  time.Time       // when the call did, or the load, once it has
 	limit  time.Duration   // how long after that it ends; the longest duration means by Cancel only
 	flight any             // of a load: which
 
