@@ -180,12 +180,14 @@ func (c hasty) Close(ctx context.Context) error {
 	return nil
 }
 
-// doubling loads once more than it has to.
+// doubling loads once more than it has to. The first load has to have ended, or the second joins it.
 type doubling struct{ subject }
 
 func (c doubling) Get(ctx context.Context, key int) (value, error) {
+	_, found := c.Peek(ctx, key)
 	v, err := c.subject.Get(ctx, key)
-	if _, found := c.Peek(ctx, key); !found {
+	if !found {
+		_ = c.Wait(ctx)
 		_, _ = c.Refresh(ctx, key)
 	}
 	return v, err

@@ -141,11 +141,22 @@ func TestFailedRefreshes(t *testing.T) {
 	}
 }
 
-// held is a load function that waits for its gate, whatever becomes of its ctx.
-type held struct{ gate chan struct{} }
+// held waits for its gate, whatever becomes of a ctx.
+type held struct {
+	gate    chan struct{}
+	waiting atomic.Int64
+}
 
-func (h held) load(ctx context.Context, key int) ([]byte, error) {
+func newHeld() *held { return &held{gate: make(chan struct{})} }
+
+func (h *held) wait() {
+	h.waiting.Add(1)
+	defer h.waiting.Add(-1)
 	<-h.gate
+}
+
+func (h *held) load(ctx context.Context, key int) ([]byte, error) {
+	h.wait()
 	return kilobyte(ctx, key)
 }
 
@@ -153,15 +164,15 @@ func TestCancelledWaiters(t *testing.T) {
 	get := func(ctx context.Context, c *opened[[]byte]) error { _, err := c.Get(ctx, 1); return err }
 	refresh := func(ctx context.Context, c *opened[[]byte]) error { _, err := c.Refresh(ctx, 1); return err }
 	tests := map[string]struct {
-		store      func(gate chan struct{}) storage.Storage[int, []byte]
+		store      func(*held) storage.Storage[int, []byte]
 		call       func(context.Context, *opened[[]byte]) error
 		goroutines int // that may run for the flight
 	}{
-		"of a load":     {func(chan struct{}) storage.Storage[int, []byte] { return stores["memory"]() }, get, 2},
-		"of a refresh":  {func(chan struct{}) storage.Storage[int, []byte] { return stores["memory"]() }, refresh, 2},
-		"behind a read": {func(chan struct{}) storage.Storage[int, []byte] { return stores["remote"]() }, get, 2},
-		"of a read": {func(gate chan struct{}) storage.Storage[int, []byte] {
-			return newRemote[[]byte](func(context.Context, method) error { <-gate; return nil })
+		"of a load":     {func(*held) storage.Storage[int, []byte] { return stores["memory"]() }, get, 2},
+		"of a refresh":  {func(*held) storage.Storage[int, []byte] { return stores["memory"]() }, refresh, 2},
+		"behind a read": {func(*held) storage.Storage[int, []byte] { return stores["remote"]() }, get, 2},
+		"of a read": {func(h *held) storage.Storage[int, []byte] {
+			return newRemote[[]byte](func(context.Context, method) error { h.wait(); return nil })
 		}, get, 2},
 	}
 	for name, test := range tests {
@@ -169,8 +180,8 @@ func TestCancelledWaiters(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				warm(manyWaiters)
 				b := lookBefore()
-				h := held{make(chan struct{})}
-				c := openFake(t, h.load, cache.WithStorage(test.store(h.gate)), cache.WithStorageTimeout(time.Hour))
+				h := newHeld()
+				c := openFake(t, h.load, cache.WithStorage(test.store(h)), cache.WithStorageTimeout(time.Hour))
 				running := runtime.NumGoroutine()
 				ctx, cancel := context.WithCancel(t.Context())
 				var cancelled atomic.Int64
@@ -192,7 +203,10 @@ func TestCancelledWaiters(t *testing.T) {
 				}
 
 				// The load goes on.
-				if n := goroutines(running+test.goroutines) - running; n < 1 || n > test.goroutines {
+				if n := h.waiting.Load(); n != 1 {
+					t.Errorf("%d loads or reads are running, want 1", n)
+				}
+				if n := goroutines(running+test.goroutines) - running; n > test.goroutines {
 					t.Errorf("%d goroutines without the waiters, want at most %d", n, test.goroutines)
 				}
 				if n := inProgress(c.Cache); registryVisible && n != 1 {
@@ -217,7 +231,7 @@ func TestTimedOutLoads(t *testing.T) {
 				n := manyWaiters / 4
 				warm(3 * n)
 				b := lookBefore()
-				h := held{make(chan struct{})}
+				h := newHeld()
 				c := openFake(t, h.load, cache.WithStorage(store()), cache.WithTimeout(time.Minute))
 				var late atomic.Int64
 				for key := range n {
