@@ -108,11 +108,20 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	}
 	bound := s.clock.Bound()
 	if s.store.memory == nil || bound == nil || e.group.Fenced() {
-		return e.getExactly(ctx, s, args, key, bound)
+		if s.store.local == nil {
+			return e.getShared(ctx, s, args, key)
+		}
+		if value, ok := e.getExactly(s, key, bound); ok {
+			return value, nil
+		}
+		return e.getLocal(ctx, s, args, key)
 	}
 	hook.At("memory")
 	entry, fresh := s.store.memory.LookupAt(key, &bound.Moment)
-	if !fresh && (entry == nil || !isFresh(entry, bound, s.clock)) {
+	if !fresh {
+		if value, ok := e.getSettled(s, key, entry, bound); ok {
+			return value, nil
+		}
 		return e.getLocal(ctx, s, args, key)
 	}
 	saturated := s.strategy.saturates && entry.Mark().Load() == s.strategy.saturated
@@ -129,22 +138,35 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	return e.handOut(s, key, entry), nil
 }
 
-// getExactly is get for what cannot be answered at a glance.
-func (e *engine[A, K, V]) getExactly(ctx context.Context, s *settings[A, K, V], args A, key K, bound *clock.Reading) (V, error) {
-	if s.store.local == nil {
-		return e.getShared(ctx, s, args, key)
+// getExactly is getSettled of what a local storage has, for a call that does not look at it at a glance.
+func (e *engine[A, K, V]) getExactly(s *settings[A, K, V], key K, bound *clock.Reading) (value V, ok bool) {
+	if e.group.Fenced() {
+		return value, false
 	}
-	if !e.group.Fenced() {
-		if entry := e.lookup(s, key); entry != nil && isFresh(entry, bound, s.clock) {
-			return e.hit(s, key, entry), nil
-		}
-	}
-	return e.getLocal(ctx, s, args, key)
+	return e.getSettled(s, key, e.lookup(s, key), bound)
 }
 
-// isFresh looks closer at an entry that is not fresh at a glance.
-func isFresh[V any](entry *storage.Entry[V], bound *clock.Reading, c *clock.Source) bool {
-	return bound != nil && entry.Fresh(bound.At) || entry.Fresh(c.Read())
+// getSettled answers with an entry for which nothing has to be done: one that is fresh, or that is stale and says
+// that its successor is being loaded. Such hits ask the registry nothing, however many there are.
+func (e *engine[A, K, V]) getSettled(s *settings[A, K, V], key K, entry *storage.Entry[V], bound *clock.Reading) (value V, ok bool) {
+	if entry == nil {
+		return value, false
+	}
+	if bound != nil && entry.Fresh(bound.At) {
+		return e.hit(s, key, entry), true
+	}
+	now := s.clock.Read()
+	if entry.Expired(now) {
+		return value, false
+	}
+	if !entry.Stale(now) {
+		return e.hit(s, key, entry), true
+	}
+	hook.At("entry")
+	if !entry.Refreshing() {
+		return value, false
+	}
+	return e.staleHit(s, key, entry), true
 }
 
 // usable reports whether there is an entry that is neither expired nor refused for its age.
@@ -195,37 +217,69 @@ func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], ar
 		return e.refused(err)
 	}
 	for {
-		version := e.group.Version(key)
-		var floor time.Time
-		if e.group.Fenced() {
-			floor = e.group.Floor(key, s.clock.Now())
-		}
-		entry := e.lookup(s, key)
-		now := s.clock.Now()
-		if usable(entry, floor, now) {
-			if !entry.Stale(now) {
-				return e.hit(s, key, entry), nil
+		seen := e.look(s, key)
+		switch {
+		case seen.entry == nil:
+			if err := ctx.Err(); err != nil {
+				return e.refused(err)
 			}
-			out := e.group.Refresh(entry, key, version, now, job[A, K, V]{ctx: ctx, args: args, settings: s, background: true})
-			if out.Retry {
-				continue
+			out := e.join(ctx, s, args, key, &seen)
+			if !out.Retry {
+				return e.follow(ctx, s, key, &out)
 			}
-			e.start(out.Flight)
-			return e.staleHit(s, key, entry), nil
+		case !seen.entry.Stale(seen.now):
+			return e.hit(s, key, seen.entry), nil
+		case e.refreshBehind(ctx, s, args, key, &seen):
+			return e.staleHit(s, key, seen.entry), nil
 		}
-		if err := ctx.Err(); err != nil {
-			return e.refused(err)
-		}
-		out := e.group.Join(key, version, flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx), now, job[A, K, V]{ctx: ctx, args: args, settings: s})
-		if out.Retry {
-			continue
-		}
-		return e.follow(ctx, s, key, out)
 	}
 }
 
+// look is what a call has seen of a key in a local storage.
+type look[V any] struct {
+	version uint64            // of the key, from before that
+	entry   *storage.Entry[V] // that may be handed out; nil: none
+	now     time.Time         // after that
+}
+
+// look reads a local storage. Like the functions that follow it is one of its own so that goroutines with
+// a new stack, which are many in a stampede, get along with that.
+//
+//go:noinline
+func (e *engine[A, K, V]) look(s *settings[A, K, V], key K) (seen look[V]) {
+	seen.version = e.group.Version(key)
+	var floor time.Time
+	if e.group.Fenced() {
+		floor = e.group.Floor(key, s.clock.Now())
+	}
+	entry := e.lookup(s, key)
+	seen.now = s.clock.Now()
+	if usable(entry, floor, seen.now) {
+		seen.entry = entry
+	}
+	return seen
+}
+
+// join has the registry find or make the flight of a key that has no entry.
+//
+//go:noinline
+func (e *engine[A, K, V]) join(ctx context.Context, s *settings[A, K, V], args A, key K, seen *look[V]) flight.Outcome[K, V, job[A, K, V]] {
+	ancestors := flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx)
+	return e.group.Join(key, seen.version, ancestors, seen.now, &job[A, K, V]{ctx: ctx, args: args, settings: s})
+}
+
+// refreshBehind starts a background load for a stale entry, if none is in progress or has failed a short while
+// ago. It reports false if the storage has to be looked into again.
+//
+//go:noinline
+func (e *engine[A, K, V]) refreshBehind(ctx context.Context, s *settings[A, K, V], args A, key K, seen *look[V]) (ok bool) {
+	out := e.group.Refresh(seen.entry, key, seen.version, seen.now, &job[A, K, V]{ctx: ctx, args: args, settings: s, background: true})
+	e.start(out.Flight)
+	return !out.Retry
+}
+
 // follow goes on with a call as the registry said.
-func (e *engine[A, K, V]) follow(ctx context.Context, s *settings[A, K, V], key K, out flight.Outcome[K, V, job[A, K, V]]) (V, error) {
+func (e *engine[A, K, V]) follow(ctx context.Context, s *settings[A, K, V], key K, out *flight.Outcome[K, V, job[A, K, V]]) (V, error) {
 	if out.Err != nil {
 		return e.refused(callError(key, out.Err))
 	}
@@ -296,8 +350,8 @@ func (e *engine[A, K, V]) refresh(ctx context.Context, args A) (V, error) {
 	if err := ctx.Err(); err != nil {
 		return e.refused(err)
 	}
-	out := e.group.Force(key, flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx), job[A, K, V]{ctx: ctx, args: args, settings: s, known: true})
-	return e.follow(ctx, s, key, out)
+	out := e.group.Force(key, flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx), &job[A, K, V]{ctx: ctx, args: args, settings: s, known: true})
+	return e.follow(ctx, s, key, &out)
 }
 
 func (e *engine[A, K, V]) peek(ctx context.Context, args A) (V, bool) {

@@ -20,14 +20,14 @@ func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], a
 		if err := ctx.Err(); err != nil {
 			return e.refused(err)
 		}
-		out := e.group.JoinLookup(key, ancestors, s.clock.Now(), job[A, K, V]{ctx: ctx, args: args, settings: s},
+		out := e.group.JoinLookup(key, ancestors, s.clock.Now(), &job[A, K, V]{ctx: ctx, args: args, settings: s},
 			func(j *job[A, K, V]) bool { return j.absent })
 		if out.Lookup == nil {
-			return e.follow(ctx, s, key, out)
+			return e.follow(ctx, s, key, &out)
 		}
 		l := out.Lookup
 		if out.Start {
-			go e.look(l)
+			go e.runLookup(l)
 		}
 		if err := wait(ctx, l.Done()); err != nil && (!out.Led || l.Leave()) {
 			if !out.Led {
@@ -64,8 +64,8 @@ func isClosed(done <-chan struct{}) bool {
 	}
 }
 
-// look runs a lookup and, if it ends in a load, that, on a goroutine that is its own.
-func (e *engine[A, K, V]) look(l *flight.Lookup[K, V, job[A, K, V]]) {
+// runLookup runs a lookup and, if it ends in a load, that, on a goroutine that is its own.
+func (e *engine[A, K, V]) runLookup(l *flight.Lookup[K, V, job[A, K, V]]) {
 	defer e.group.End()
 	if start := e.endLookup(l); start != nil {
 		e.workOn(start)()

@@ -7,14 +7,16 @@ import (
 )
 
 // Entry is a value with its life span. It is immutable once it has been offered to a [Storage] or
-// handed to a caller, apart from its [Mark], and is shared between goroutines.
+// handed to a caller, apart from its [Mark] and from whether it is being refreshed, and is shared
+// between goroutines.
 //
 // An entry is fresh until UpdateAfter, stale from UpdateAfter on and expired from ExpireAfter on,
 // both boundaries included. Times that carry a monotonic reading are compared by it, so that the
 // age of an entry made in this process does not jump with the wall clock.
 type Entry[V any] struct {
-	span span
-	mark Mark
+	span       span
+	mark       Mark
+	refreshing atomic.Bool
 
 	// Value is what the load function returned. It must not be modified.
 	Value V
@@ -75,6 +77,13 @@ func (e *Entry[V]) Equal(other *Entry[V]) bool {
 // Mark returns the entry's mark. It belongs to the eviction strategy of the one cache that the
 // entry lives in.
 func (e *Entry[V]) Mark() *Mark { return &e.mark }
+
+// Refreshing reports whether the one cache that the entry lives in is loading the value that is to
+// replace it. It lets the callers that get a stale entry know that without asking anything else.
+func (e *Entry[V]) Refreshing() bool { return e.refreshing.Load() }
+
+// SetRefreshing says so, or that it is over. It is for that cache alone.
+func (e *Entry[V]) SetRefreshing(refreshing bool) { e.refreshing.Store(refreshing) }
 
 // Mark is one atomic word that travels with an entry and that the eviction strategy may use as it
 // likes, so that telling it of a read needs no lookup. It is zero in a new entry: the strategy has

@@ -128,6 +128,8 @@ type slot[K comparable, V, J any] struct {
 	load   *Flight[K, V, J] // registered
 	queued *Flight[K, V, J] // forced, behind load
 
+	stale *storage.Entry[V] // that says that load is under way; nil: none does
+
 	// Those that are still at work but no longer registered.
 	detachedLookups []*Lookup[K, V, J]
 	detachedLoads   []*Flight[K, V, J]
@@ -190,9 +192,18 @@ func (s *slot[K, V, J]) isEmpty() bool {
 func (s *slot[K, V, J]) detach() (next *Flight[K, V, J]) {
 	if s.load != nil {
 		s.detachedLoads = append(s.detachedLoads, s.load)
-		s.load = nil
+		s.unregister()
 	}
 	return s.promote()
+}
+
+// unregister forgets the load in progress.
+func (s *slot[K, V, J]) unregister() {
+	s.load = nil
+	if s.stale != nil {
+		s.stale.SetRefreshing(false)
+		s.stale = nil
+	}
 }
 
 // detachLookup takes the lookup in progress out of the registry, and makes it and its predecessors
@@ -222,7 +233,7 @@ func (s *slot[K, V, J]) promote() (next *Flight[K, V, J]) {
 // remove forgets a flight that has ended and returns the next one to start.
 func (s *slot[K, V, J]) remove(f *Flight[K, V, J]) (next *Flight[K, V, J]) {
 	if s.load == f {
-		s.load = nil
+		s.unregister()
 		return s.promote()
 	}
 	s.detachedLoads = without(s.detachedLoads, f)

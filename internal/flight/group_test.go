@@ -3,6 +3,7 @@ package flight
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -47,7 +49,7 @@ func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 	g.EndWrite(turn, Written[string]{Entry: entry, OK: true}, start)
 	g.End()
 	// Whoever looked into the storage before the write has to look again.
-	if out := g.Join(1, version, nil, start, "job"); !out.Retry {
+	if out := g.Join(1, version, nil, start, named("job")); !out.Retry {
 		t.Errorf("Join with an old version = %+v, want Retry", out)
 	}
 	if value, err := f.Result(); value != "v" || err != nil {
@@ -117,11 +119,11 @@ func TestFlightThatLosesItsKeyBeforeTheWrite(t *testing.T) {
 func TestOneForcedFlightIsQueued(t *testing.T) {
 	g := newGroup()
 	running := lead(t, g, 1, start)
-	first := g.Force(1, nil, "forced")
+	first := g.Force(1, nil, named("forced"))
 	if first.Flight == nil || first.Flight == running || !first.Led || first.Start {
 		t.Fatalf("Force = %+v, want a queued flight", first)
 	}
-	if second := g.Force(1, nil, "forced"); second.Flight != first.Flight || second.Led {
+	if second := g.Force(1, nil, named("forced")); second.Flight != first.Flight || second.Led {
 		t.Errorf("the second Force = %+v, want to share the queued flight", second)
 	}
 	if out := join(g, 1, start); out.Flight != running {
@@ -132,11 +134,11 @@ func TestOneForcedFlightIsQueued(t *testing.T) {
 	if next != first.Flight {
 		t.Fatalf("after the running flight comes %v, want the queued one", next)
 	}
-	if out := g.Force(1, nil, "forced"); out.Flight != next || out.Led || out.Start {
+	if out := g.Force(1, nil, named("forced")); out.Flight != next || out.Led || out.Start {
 		t.Errorf("Force before it has begun = %+v, want to share it", out)
 	}
 	g.Start(next, at(1))
-	if out := g.Force(1, nil, "forced"); out.Flight == next || !out.Led {
+	if out := g.Force(1, nil, named("forced")); out.Flight == next || !out.Led {
 		t.Errorf("Force when it has begun = %+v, want another flight", out)
 	} else {
 		_, _, last := g.Claim(next, Result[string]{}, at(2))
@@ -154,20 +156,20 @@ func TestFlightThatWouldWaitForItself(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
 	own := []*Flight[int, string, string]{f}
-	if out := g.Join(1, g.Version(1), own, start, "job"); !errors.Is(out.Err, ErrReentrant) {
+	if out := g.Join(1, g.Version(1), own, start, named("job")); !errors.Is(out.Err, ErrReentrant) {
 		t.Errorf("Join = %+v, want ErrReentrant", out)
 	}
-	if out := g.Force(1, own, "job"); !errors.Is(out.Err, ErrReentrant) {
+	if out := g.Force(1, own, named("job")); !errors.Is(out.Err, ErrReentrant) {
 		t.Errorf("Force = %+v, want ErrReentrant", out)
 	}
-	if out := g.Join(2, g.Version(2), own, start, "job"); out.Flight == nil {
+	if out := g.Join(2, g.Version(2), own, start, named("job")); out.Flight == nil {
 		t.Errorf("Join of another key = %+v", out)
 	} else {
 		g.Claim(out.Flight, Result[string]{}, start)
 		g.End()
 	}
 	turn, _, _ := g.Invalidate(1, start, false)
-	if out := g.Join(1, g.Version(1), own, start, "job"); out.Flight == nil || out.Flight == f || !out.Led {
+	if out := g.Join(1, g.Version(1), own, start, named("job")); out.Flight == nil || out.Flight == f || !out.Led {
 		t.Errorf("Join of a detached flight = %+v, want a new flight", out)
 	} else {
 		g.Claim(out.Flight, Result[string]{}, start)
@@ -185,11 +187,11 @@ func notAbsent(*string) bool { return false }
 func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
 	for _, found := range []*storage.Entry[string]{nil, entryOf("stored", start)} {
 		g := newGroup()
-		out := g.JoinLookup(1, nil, start, "job", notAbsent)
+		out := g.JoinLookup(1, nil, start, named("job"), notAbsent)
 		if out.Lookup == nil || !out.Led || !out.Start {
 			t.Fatalf("JoinLookup = %+v, want a new lookup", out)
 		}
-		if again := g.JoinLookup(1, nil, start, "job", notAbsent); again.Lookup != out.Lookup || again.Led {
+		if again := g.JoinLookup(1, nil, start, named("job"), notAbsent); again.Lookup != out.Lookup || again.Led {
 			t.Errorf("the second JoinLookup = %+v, want to share it", again)
 		}
 		f := g.EndLookup(out.Lookup, found, at(1), "foreground", "background")
@@ -216,7 +218,7 @@ func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
 
 func TestLookupIsHandedWhatIsCommittedMeanwhile(t *testing.T) {
 	g := newGroup()
-	l := g.JoinLookup(1, nil, start, "job", notAbsent).Lookup
+	l := g.JoinLookup(1, nil, start, named("job"), notAbsent).Lookup
 	entry := entryOf("set", at(1))
 	turn, _, err := g.Set(1, entry, at(1))
 	if err != nil {
@@ -240,11 +242,11 @@ func TestLookupIsHandedWhatIsCommittedMeanwhile(t *testing.T) {
 // What a lookup has read before an invalidation is refused, though the deletion has ended long ago.
 func TestLookupRefusesWhatWasInvalidatedMeanwhile(t *testing.T) {
 	g := newGroup()
-	l := g.JoinLookup(1, nil, start, "job", notAbsent).Lookup
+	l := g.JoinLookup(1, nil, start, named("job"), notAbsent).Lookup
 	turn, _, _ := g.Invalidate(1, at(10), true)
 	g.EndInvalidate(turn, true, true, at(11))
 	g.End()
-	if out := g.JoinLookup(1, nil, at(12), "job", notAbsent); out.Lookup == l || !out.Led {
+	if out := g.JoinLookup(1, nil, at(12), named("job"), notAbsent); out.Lookup == l || !out.Led {
 		t.Errorf("JoinLookup after the invalidation = %+v, want a new one", out)
 	} else {
 		g.AbortLookup(out.Lookup, errors.New("test"))
@@ -264,7 +266,7 @@ func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
 	g := newGroup()
 	old := entryOf("old", start)
 	refresh := func(entry *storage.Entry[string], now time.Time) bool {
-		out := g.Refresh(entry, 1, g.Version(1), now, "job")
+		out := g.Refresh(entry, 1, g.Version(1), now, named("job"))
 		if out.Flight != nil {
 			g.Claim(out.Flight, Result[string]{Err: errors.New("failed"), Backoff: time.Second}, now)
 			g.End()
@@ -288,15 +290,60 @@ func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
 	}
 }
 
+// A stale entry says that its successor is being loaded for just as long as that is so.
+func TestStaleEntryTellsOfItsRefresh(t *testing.T) {
+	type flight = Flight[int, string, string]
+	newer := entryOf("newer", at(10))
+	ends := map[string]func(g *group, f *flight){
+		"loaded": func(g *group, f *flight) {
+			g.Claim(f, Result[string]{Value: "newer", Entry: newer, Write: true}, at(10))
+		},
+		"stored in place": func(g *group, f *flight) {
+			if done, _ := g.ClaimInPlace(f, hash.Of(1), "newer", func() bool { return true }); !done {
+				t.Error("ClaimInPlace does nothing")
+			}
+		},
+		"failed":   func(g *group, f *flight) { g.Claim(f, Result[string]{Err: errors.New("failed")}, at(10)) },
+		"detached": func(g *group, f *flight) { g.Set(1, newer, at(10)) },
+		"aborted":  func(g *group, f *flight) { g.AbortAll(ErrClosed) },
+	}
+	for _, forced := range []bool{false, true} {
+		for name, end := range ends {
+			t.Run(fmt.Sprintf("forced %v, %s", forced, name), func(t *testing.T) {
+				g := newGroup()
+				old := entryOf("old", start)
+				var f *flight
+				if forced {
+					f = g.Force(1, nil, named("job")).Flight
+					g.Start(f, at(5))
+				}
+				out := g.Refresh(old, 1, g.Version(1), at(5), named("job"))
+				if !forced {
+					f = out.Flight
+				} else if out.Flight != nil {
+					t.Error("a second load begins")
+				}
+				if !old.Refreshing() {
+					t.Error("the entry does not tell of the load")
+				}
+				end(g, f)
+				if old.Refreshing() {
+					t.Error("the entry tells of a load that has ended")
+				}
+			})
+		}
+	}
+}
+
 func TestAbortAllSettlesEverything(t *testing.T) {
 	g := newGroup()
 	boom := errors.New("closed")
 	running := join(g, 1, start).Flight
 	ctx := running.Context(context.Background(), math.MaxInt64, false)
-	queued := g.Force(1, nil, "job").Flight
+	queued := g.Force(1, nil, named("job")).Flight
 	detached := lead(t, g, 2, start)
 	deletion, _, _ := g.Invalidate(2, start, false)
-	lookup := g.JoinLookup(3, nil, start, "job", notAbsent).Lookup
+	lookup := g.JoinLookup(3, nil, start, named("job"), notAbsent).Lookup
 	g.Shut()
 	g.AbortAll(boom)
 	for name, f := range map[string]*Flight[int, string, string]{"running": running, "queued": queued, "detached": detached} {
@@ -413,7 +460,7 @@ func TestInvalidateAllReachesEveryKey(t *testing.T) {
 	var flights, queued []*Flight[int, string, string]
 	for key := range 100 {
 		flights = append(flights, lead(t, g, key, start))
-		queued = append(queued, g.Force(key, nil, "job").Flight)
+		queued = append(queued, g.Force(key, nil, named("job")).Flight)
 	}
 	var started []*Flight[int, string, string]
 	removed := false
@@ -581,7 +628,7 @@ func TestGroupConcurrently(t *testing.T) {
 					g.EndInvalidate(turn, false, true, start)
 					g.End()
 				case 1:
-					out := g.Force(key, nil, "job")
+					out := g.Force(key, nil, named("job"))
 					if out.Start {
 						launch(out.Flight)
 					}
@@ -592,7 +639,7 @@ func TestGroupConcurrently(t *testing.T) {
 						if look(key) != nil {
 							break
 						}
-						out := g.Join(key, version, nil, start, "job")
+						out := g.Join(key, version, nil, start, named("job"))
 						if out.Retry {
 							continue
 						}
@@ -619,7 +666,7 @@ func TestEndlessBackoffsAreBounded(t *testing.T) {
 	const many = 4 * shards * fold
 	g := newGroup()
 	for key := range many {
-		f := g.Force(key, nil, "job").Flight
+		f := g.Force(key, nil, named("job")).Flight
 		g.Start(f, start)
 		g.Claim(f, Result[string]{Err: errors.New("down"), Backoff: math.MaxInt64}, start)
 		g.End()

@@ -166,7 +166,7 @@ func TestIdleWaitsForSetInPlace(t *testing.T) {
 func TestClaimInPlace(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
-	queued := g.Force(1, nil, "job").Flight
+	queued := g.Force(1, nil, named("job")).Flight
 	before := g.Version(1)
 	done, next := g.ClaimInPlace(f, hash.Of(f.Key), "v", func() bool { return true })
 	if !done || next != queued || g.Version(1) == before {
@@ -201,7 +201,7 @@ func TestClaimInPlaceNeedsAQuietKey(t *testing.T) {
 	}{
 		"refused":          {func(*testing.T, *group) {}, 1},
 		"beside a write":   {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, 0},
-		"beside a lookup":  {func(t *testing.T, g *group) { g.JoinLookup(1, nil, start, "job", notAbsent) }, 0},
+		"beside a lookup":  {func(t *testing.T, g *group) { g.JoinLookup(1, nil, start, named("job"), notAbsent) }, 0},
 		"invalidated":      {func(t *testing.T, g *group) { g.Invalidate(1, start, false) }, 0},
 		"removal of all":   {func(t *testing.T, g *group) { g.InvalidateAll(start, false, nil) }, 0},
 		"a fence":          {failDeletion, 0},

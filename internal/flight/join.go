@@ -22,8 +22,8 @@ type Outcome[K comparable, V, J any] struct {
 }
 
 // Join finds or registers the flight of a key that is not in a local storage. The load of one that
-// it registers begins now.
-func (g *Group[K, V, J]) Join(key K, version uint64, ancestors []*Flight[K, V, J], now time.Time, job J) Outcome[K, V, J] {
+// it registers begins now, and has a copy of job.
+func (g *Group[K, V, J]) Join(key K, version uint64, ancestors []*Flight[K, V, J], now time.Time, job *J) Outcome[K, V, J] {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -58,14 +58,14 @@ func (s *slot[K, V, J]) join(ancestors []*Flight[K, V, J], now time.Time) (out O
 }
 
 // register makes the registered flight of the slot. It has been counted with Begin or Extend.
-func (s *slot[K, V, J]) register(job J) *Flight[K, V, J] {
-	s.load = &Flight[K, V, J]{Key: s.key, Job: job}
+func (s *slot[K, V, J]) register(job *J) *Flight[K, V, J] {
+	s.load = &Flight[K, V, J]{Key: s.key, Job: *job}
 	return s.load
 }
 
 // Refresh registers a background flight for a stale entry, whose load begins now, unless one is in
 // progress, was refused by the backoff or has become needless.
-func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64, now time.Time, job J) Outcome[K, V, J] {
+func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64, now time.Time, job *J) Outcome[K, V, J] {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -81,18 +81,28 @@ func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64,
 	return Outcome[K, V, J]{Flight: f, Start: f != nil}
 }
 
-func (g *Group[K, V, J]) refreshLocked(s *slot[K, V, J], entry *storage.Entry[V], now time.Time, job J) *Flight[K, V, J] {
-	if s.load != nil || s.pending != nil || !s.retry.passed(now) && !entry.Created().After(s.failed) {
+func (g *Group[K, V, J]) refreshLocked(s *slot[K, V, J], entry *storage.Entry[V], now time.Time, job *J) *Flight[K, V, J] {
+	switch {
+	case s.load != nil:
+		s.flag(entry)
+		return nil
+	case s.pending != nil || !s.retry.passed(now) && !entry.Created().After(s.failed) || !g.Begin():
 		return nil
 	}
-	if !g.Begin() {
-		return nil
-	}
+	s.flag(entry)
 	return s.register(job)
 }
 
+// flag makes a stale entry say that its successor is being loaded, so that other callers need not ask.
+func (s *slot[K, V, J]) flag(entry *storage.Entry[V]) {
+	if s.stale == nil {
+		s.stale = entry
+		entry.SetRefreshing(true)
+	}
+}
+
 // Force finds or registers a flight whose load has not begun.
-func (g *Group[K, V, J]) Force(key K, ancestors []*Flight[K, V, J], job J) Outcome[K, V, J] {
+func (g *Group[K, V, J]) Force(key K, ancestors []*Flight[K, V, J], job *J) Outcome[K, V, J] {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -109,7 +119,7 @@ func (g *Group[K, V, J]) Force(key K, ancestors []*Flight[K, V, J], job J) Outco
 	case !g.Begin():
 		return Outcome[K, V, J]{Err: ErrClosed}
 	case running != nil:
-		s.queued = &Flight[K, V, J]{Key: key, Job: job}
+		s.queued = &Flight[K, V, J]{Key: key, Job: *job}
 		return Outcome[K, V, J]{Flight: s.queued.waitedLocked(), Led: true}
 	}
 	return Outcome[K, V, J]{Flight: s.register(job).waitedLocked(), Led: true, Start: true}
@@ -117,7 +127,7 @@ func (g *Group[K, V, J]) Force(key K, ancestors []*Flight[K, V, J], job J) Outco
 
 // JoinLookup finds or registers the lookup of a key in a storage that is not local. Absent looks at the job
 // of a flight, of which other parts may be changed meanwhile.
-func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now time.Time, job J, absent func(*J) bool) Outcome[K, V, J] {
+func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now time.Time, job *J, absent func(*J) bool) Outcome[K, V, J] {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -134,7 +144,7 @@ func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now tim
 	if !g.Begin() {
 		return Outcome[K, V, J]{Err: ErrClosed}
 	}
-	l := &Lookup[K, V, J]{Key: key, Job: job, done: make(chan struct{}), floor: s.fence.floor}
+	l := &Lookup[K, V, J]{Key: key, Job: *job, done: make(chan struct{}), floor: s.fence.floor}
 	if sh.fence.floor.After(l.floor) {
 		l.floor = sh.fence.floor
 	}
@@ -159,7 +169,7 @@ func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], 
 	refused := entry != nil && (!entry.Created().After(l.floor) && !l.floor.IsZero() || g.refusesLocked(sh, s, entry, now))
 	if entry != nil && !entry.Expired(now) && !refused {
 		if entry.Stale(now) && !l.detached {
-			start = g.refreshLocked(s, entry, now, background)
+			start = g.refreshLocked(s, entry, now, &background)
 		}
 		l.endLocked(entry, nil, nil)
 		return start
@@ -167,7 +177,7 @@ func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], 
 	out, ok := s.join(nil, now)
 	if !ok {
 		g.Extend()
-		out = Outcome[K, V, J]{Flight: s.register(foreground).waitedLocked(), Led: true, Start: true}
+		out = Outcome[K, V, J]{Flight: s.register(&foreground).waitedLocked(), Led: true, Start: true}
 	}
 	l.led = out.Led
 	l.endLocked(out.Entry, out.Flight, nil)

@@ -52,9 +52,12 @@ func atRest(t *testing.T, g *group) {
 	}
 }
 
+// named returns a job, by which a test knows the flight that has it.
+func named(job string) *string { return &job }
+
 // join joins or registers a flight for a key that is not stored.
 func join(g *group, key int, now time.Time) Outcome[int, string, string] {
-	return g.Join(key, g.Version(key), nil, now, "job")
+	return g.Join(key, g.Version(key), nil, now, named("job"))
 }
 
 // lead registers a flight and starts its load.
