@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jonboulle/clockwork"
@@ -79,6 +80,79 @@ func TestC12_AlwaysStale(t *testing.T) {
 		r.source.returns(r.source.nth(t, "k", 2), 2)
 		get(t, c, "k", 2)
 		r.source.began(t, "k", 3)
+	})
+}
+
+// One entry under two keys, or in two caches: a load that hangs holds up the refresh of nothing else.
+func TestC10_SharedEntryCouplesNothing(t *testing.T) {
+	on(t, []sort{inMemory, inLocal}, func(t *testing.T, r *rig) {
+		shared := storage.NewEntry(7, epoch, epoch.Add(time.Second), time.Time{})
+		seeded := func(load func(context.Context, string) (int, error)) *cache.Cache[string, int] {
+			store := newRig(t, r.sort, r.clock).store
+			for _, key := range []string{"a", "b"} {
+				if err := store.Offer(t.Context(), key, shared); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return open(t, load, cache.WithClock(r.clock), cache.WithStorage(store), cache.WithTimeout(cache.Forever))
+		}
+		g := r.gate()
+		one := seeded(func(_ context.Context, key string) (int, error) {
+			if key == "a" {
+				<-g
+			}
+			return 1, nil
+		})
+		two := seeded(func(context.Context, string) (int, error) { return 2, nil })
+		advance(r.clock, time.Minute)
+		get(t, one, "a", 7)
+		synctest.Wait()
+		get(t, one, "a", 7)
+
+		get(t, one, "b", 7)
+		synctest.Wait()
+		get(t, one, "b", 1)
+		get(t, two, "a", 7)
+		synctest.Wait()
+		get(t, two, "a", 2)
+
+		r.openGate(g)
+		settle(t, one)
+		get(t, one, "a", 1)
+		settle(t, two)
+	})
+}
+
+// decoded is a storage that makes an entry whenever it is asked, stale since a second, and remembers the last one.
+type decoded struct {
+	storage.Storage[string, []byte]
+	now  func() time.Time
+	last weak.Pointer[storage.Entry[[]byte]]
+}
+
+func (d *decoded) Get(context.Context, string) (*storage.Entry[[]byte], error) {
+	now := d.now()
+	entry := storage.NewEntry(make([]byte, 1<<20), now.Add(-time.Minute), now.Add(-time.Second), time.Time{})
+	d.last = weak.Make(entry)
+	return entry, nil
+}
+
+// An entry that was made for one read is not kept while its successor is being loaded.
+func TestC12_DecodedEntryIsNotKept(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		store := &decoded{Storage: newRemoteStorage[string, []byte](), now: clock.Now}
+		gate := make(chan struct{})
+		c := open(t, func(context.Context, string) ([]byte, error) { <-gate; return nil, nil }, cache.WithClock(clock), cache.WithStorage[string, []byte](store))
+		if v, err := c.Get(t.Context(), "k"); len(v) != 1<<20 || err != nil {
+			t.Errorf("Get = %d bytes, %v", len(v), err)
+		}
+		synctest.Wait()
+		runtime.GC()
+		if store.last.Value() != nil {
+			t.Error("the stale entry is kept")
+		}
+		close(gate)
+		settle(t, c)
 	})
 }
 

@@ -138,7 +138,8 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	return e.handOut(s, key, entry), nil
 }
 
-// getExactly is getSettled of what a local storage has, for a call that does not look at it at a glance.
+// getExactly is getSettled of what a local storage has, for a call that does not look at it at a glance. It is not
+// part of get so that get needs little of a stack.
 func (e *engine[A, K, V]) getExactly(s *settings[A, K, V], key K, bound *clock.Reading) (value V, ok bool) {
 	if e.group.Fenced() {
 		return value, false
@@ -147,7 +148,7 @@ func (e *engine[A, K, V]) getExactly(s *settings[A, K, V], key K, bound *clock.R
 }
 
 // getSettled answers with an entry for which nothing has to be done: one that is fresh, or that is stale and says
-// that its successor is being loaded. Such hits ask the registry nothing, however many there are.
+// that a load of the key is under way. Such hits ask the registry nothing, however many there are.
 func (e *engine[A, K, V]) getSettled(s *settings[A, K, V], key K, entry *storage.Entry[V], bound *clock.Reading) (value V, ok bool) {
 	if entry == nil {
 		return value, false
@@ -163,7 +164,7 @@ func (e *engine[A, K, V]) getSettled(s *settings[A, K, V], key K, entry *storage
 		return e.hit(s, key, entry), true
 	}
 	hook.At("entry")
-	if !entry.Refreshing() {
+	if !entry.Refreshing(e.group.Token(key)) {
 		return value, false
 	}
 	return e.staleHit(s, key, entry), true
@@ -210,8 +211,8 @@ func (s *settings[A, K, V]) process(value V) V {
 	return s.processor.Apply(value)
 }
 
-// getLocal decides for a key of a local storage that has no fresh entry, or an entry that had to be
-// looked at closely.
+// getLocal decides for a key of a local storage that has no entry for getSettled, or that entries are
+// refused of.
 func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
 	if err := e.checkKey(key); err != nil {
 		return e.refused(err)

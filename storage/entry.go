@@ -7,8 +7,8 @@ import (
 )
 
 // Entry is a value with its life span. It is immutable once it has been offered to a [Storage] or
-// handed to a caller, apart from its [Mark] and from whether it is being refreshed, and is shared
-// between goroutines.
+// handed to a caller, apart from two atomic words, its [Mark] and one of the cache's own, and is
+// shared between goroutines. It must not be copied.
 //
 // An entry is fresh until UpdateAfter, stale from UpdateAfter on and expired from ExpireAfter on,
 // both boundaries included. Times that carry a monotonic reading are compared by it, so that the
@@ -16,7 +16,7 @@ import (
 type Entry[V any] struct {
 	span       span
 	mark       Mark
-	refreshing atomic.Bool
+	refreshing atomic.Uint32
 
 	// Value is what the load function returned. It must not be modified.
 	Value V
@@ -63,7 +63,7 @@ func (e *Entry[V]) Stale(now time.Time) bool { return e.span.reached(updateAfter
 func (e *Entry[V]) Expired(now time.Time) bool { return e.span.reached(expireAfter, now) }
 
 // Equal reports whether both entries hold equal values, by [reflect.DeepEqual], and name the same
-// instants. Marks do not count. It lets cmp.Diff compare entries; two nil entries are equal.
+// instants. The atomic words do not count. It lets cmp.Diff compare entries; two nil entries are equal.
 func (e *Entry[V]) Equal(other *Entry[V]) bool {
 	if e == nil || other == nil {
 		return e == other
@@ -78,12 +78,17 @@ func (e *Entry[V]) Equal(other *Entry[V]) bool {
 // entry lives in.
 func (e *Entry[V]) Mark() *Mark { return &e.mark }
 
-// Refreshing reports whether the one cache that the entry lives in is loading the value that is to
-// replace it. It lets the callers that get a stale entry know that without asking anything else.
-func (e *Entry[V]) Refreshing() bool { return e.refreshing.Load() }
+// Refreshing reports whether token has been set: whether the cache is loading the value of the key
+// that the token is of. A token is of one key of one cache, and not 0. It lets the callers that get a
+// stale entry know about the load without asking anything else.
+func (e *Entry[V]) Refreshing(token uint32) bool { return e.refreshing.Load() == token }
 
-// SetRefreshing says so, or that it is over. It is for that cache alone.
-func (e *Entry[V]) SetRefreshing(refreshing bool) { e.refreshing.Store(refreshing) }
+// SetRefreshing sets a token. An entry that is stored more than once has room for that of one of its
+// keys: the others find theirs missing, and ask.
+func (e *Entry[V]) SetRefreshing(token uint32) { e.refreshing.Store(token) }
+
+// EndRefreshing takes the token back, unless another one has taken its place.
+func (e *Entry[V]) EndRefreshing(token uint32) { e.refreshing.CompareAndSwap(token, 0) }
 
 // Mark is one atomic word that travels with an entry and that the eviction strategy may use as it
 // likes, so that telling it of a read needs no lookup. It is zero in a new entry: the strategy has

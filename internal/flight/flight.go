@@ -128,7 +128,8 @@ type slot[K comparable, V, J any] struct {
 	load   *Flight[K, V, J] // registered
 	queued *Flight[K, V, J] // forced, behind load
 
-	stale *storage.Entry[V] // that says that load is under way; nil: none does
+	stale *storage.Entry[V] // the latest one that was told of load; nil: none
+	token uint32            // that it has
 
 	// Those that are still at work but no longer registered.
 	detachedLookups []*Lookup[K, V, J]
@@ -200,8 +201,21 @@ func (s *slot[K, V, J]) detach() (next *Flight[K, V, J]) {
 // unregister forgets the load in progress.
 func (s *slot[K, V, J]) unregister() {
 	s.load = nil
+	s.unflag()
+}
+
+// flag makes a stale entry say that a load of its key is registered, so that other callers need not ask.
+func (s *slot[K, V, J]) flag(entry *storage.Entry[V], token uint32) {
+	if s.stale != entry {
+		s.unflag()
+		s.stale, s.token = entry, token
+	}
+	entry.SetRefreshing(token)
+}
+
+func (s *slot[K, V, J]) unflag() {
 	if s.stale != nil {
-		s.stale.SetRefreshing(false)
+		s.stale.EndRefreshing(s.token)
 		s.stale = nil
 	}
 }

@@ -34,7 +34,8 @@ const (
 // Group is the registry of one cache. It is safe for concurrent use; New makes it.
 type Group[K comparable, V, J any] struct {
 	floors atomic.Int64 // fences with a floor, so that hits need not ask when there are none
-	_      [line - 8]byte
+	salt   uint32       // of tokens
+	_      [line - 12]byte
 
 	shards [shards]shard[K, V, J]
 
@@ -61,9 +62,12 @@ type shard[K comparable, V, J any] struct {
 	_       [3*line - 184]byte
 }
 
+// salts counts the groups of this process, to tell the tokens of one from those of another.
+var salts atomic.Uint32
+
 // New returns an empty registry.
 func New[K comparable, V, J any]() *Group[K, V, J] {
-	g := &Group[K, V, J]{exclusive: make(chan struct{}, 1)}
+	g := &Group[K, V, J]{exclusive: make(chan struct{}, 1), salt: salts.Add(1) * 0x9e3779b9}
 	for i := range g.shards {
 		g.shards[i].sweepAt = keep
 	}
@@ -92,6 +96,12 @@ func (g *Group[K, V, J]) shardOf(hash uint64) *shard[K, V, J] {
 	hook.At("registry")
 	return &g.shards[hash%shards]
 }
+
+// Token returns what stands on the stale entry of a key while a load of the key is registered.
+func (g *Group[K, V, J]) Token(key K) uint32 { return g.tokenOf(hash.Of(key)) }
+
+// tokenOf takes bits of the hash that do not choose the shard.
+func (g *Group[K, V, J]) tokenOf(hash uint64) uint32 { return (uint32(hash>>32) ^ g.salt) | 1 }
 
 // slotLocked returns the slot of key, a new one if there is none.
 func (sh *shard[K, V, J]) slotLocked(key K) *slot[K, V, J] {

@@ -290,8 +290,8 @@ func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
 	}
 }
 
-// A stale entry says that its successor is being loaded for just as long as that is so.
-func TestStaleEntryTellsOfItsRefresh(t *testing.T) {
+// A stale entry has the token of its key for just as long as a load is registered.
+func TestStaleEntryTellsOfItsLoad(t *testing.T) {
 	type flight = Flight[int, string, string]
 	newer := entryOf("newer", at(10))
 	ends := map[string]func(g *group, f *flight){
@@ -303,35 +303,99 @@ func TestStaleEntryTellsOfItsRefresh(t *testing.T) {
 				t.Error("ClaimInPlace does nothing")
 			}
 		},
-		"failed":   func(g *group, f *flight) { g.Claim(f, Result[string]{Err: errors.New("failed")}, at(10)) },
-		"detached": func(g *group, f *flight) { g.Set(1, newer, at(10)) },
-		"aborted":  func(g *group, f *flight) { g.AbortAll(ErrClosed) },
+		"failed": func(g *group, f *flight) {
+			g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Second}, at(10))
+		},
+		"Set":           func(g *group, f *flight) { g.Set(1, newer, at(10)) },
+		"Invalidate":    func(g *group, f *flight) { g.Invalidate(1, at(10), true) },
+		"InvalidateAll": func(g *group, f *flight) { g.InvalidateAll(at(10), true, func(*flight) {}) },
+		"aborted":       func(g *group, f *flight) { g.AbortAll(ErrClosed) },
 	}
 	for _, forced := range []bool{false, true} {
 		for name, end := range ends {
 			t.Run(fmt.Sprintf("forced %v, %s", forced, name), func(t *testing.T) {
 				g := newGroup()
 				old := entryOf("old", start)
+				refresh := func(now time.Time) *flight { return g.Refresh(old, 1, g.Version(1), now, named("job")).Flight }
 				var f *flight
 				if forced {
 					f = g.Force(1, nil, named("job")).Flight
 					g.Start(f, at(5))
+					if refresh(at(5)) != nil {
+						t.Error("a second load begins")
+					}
+				} else {
+					f = refresh(at(5))
 				}
-				out := g.Refresh(old, 1, g.Version(1), at(5), named("job"))
-				if !forced {
-					f = out.Flight
-				} else if out.Flight != nil {
-					t.Error("a second load begins")
-				}
-				if !old.Refreshing() {
+				if !old.Refreshing(g.Token(1)) {
 					t.Error("the entry does not tell of the load")
 				}
+				if old.Refreshing(g.Token(2)) || old.Refreshing(newGroup().Token(1)) {
+					t.Error("the entry tells of the load of another key or group")
+				}
 				end(g, f)
-				if old.Refreshing() {
+				if old.Refreshing(g.Token(1)) {
 					t.Error("the entry tells of a load that has ended")
+				}
+				refresh(at(11))
+				if load := g.shard(1).slots.find(1); old.Refreshing(g.Token(1)) != (load != nil && load.load != nil) {
+					t.Error("the entry does not tell what is registered now")
 				}
 			})
 		}
+	}
+}
+
+// The second load takes the place of the first, and a hit tells the entry of it. An entry that takes the
+// place of another one meanwhile is told, and the other one no longer.
+func TestStaleEntryTellsOfTheLatestLoad(t *testing.T) {
+	g := newGroup()
+	old, other := entryOf("old", start), entryOf("other", start)
+	refresh := func(entry *storage.Entry[string]) *Flight[int, string, string] {
+		return g.Refresh(entry, 1, g.Version(1), at(5), named("job")).Flight
+	}
+	tells := func(when string, wantOld, wantOther bool) {
+		t.Helper()
+		if gotOld, gotOther := old.Refreshing(g.Token(1)), other.Refreshing(g.Token(1)); gotOld != wantOld || gotOther != wantOther {
+			t.Errorf("%s: the entries tell %v and %v, want %v and %v", when, gotOld, gotOther, wantOld, wantOther)
+		}
+	}
+	f := refresh(old)
+	queued := g.Force(1, nil, named("job")).Flight
+	tells("in the first load", true, false)
+	if _, _, next := g.Claim(f, Result[string]{Err: errors.New("failed")}, at(6)); next != queued {
+		t.Fatal("the second load does not begin")
+	}
+	tells("after it", false, false)
+	refresh(old)
+	tells("in the second load", true, false)
+	refresh(other)
+	tells("with another entry", false, true)
+	g.Claim(queued, Result[string]{Err: errors.New("failed")}, at(7))
+	tells("after all", false, false)
+}
+
+// An entry that is stored under two keys has room for one token. Both loads end well for it.
+func TestStaleEntryOfTwoKeys(t *testing.T) {
+	g := newGroup()
+	shared := entryOf("shared", start)
+	refresh := func(key int) *Flight[int, string, string] {
+		return g.Refresh(shared, key, g.Version(key), at(5), named("job")).Flight
+	}
+	first, second := refresh(1), refresh(2)
+	if first == nil || second == nil {
+		t.Fatal("one load keeps the other from beginning")
+	}
+	if shared.Refreshing(g.Token(1)) || !shared.Refreshing(g.Token(2)) {
+		t.Error("the entry does not tell of the second key")
+	}
+	g.Claim(first, Result[string]{Err: errors.New("failed")}, at(6))
+	if !shared.Refreshing(g.Token(2)) {
+		t.Error("the end of the first load has taken the token of the second")
+	}
+	g.Claim(second, Result[string]{Err: errors.New("failed")}, at(6))
+	if shared.Refreshing(g.Token(1)) || shared.Refreshing(g.Token(2)) {
+		t.Error("the entry tells of a load that has ended")
 	}
 }
 

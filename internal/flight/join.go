@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -64,9 +65,11 @@ func (s *slot[K, V, J]) register(job *J) *Flight[K, V, J] {
 }
 
 // Refresh registers a background flight for a stale entry, whose load begins now, unless one is in
-// progress, was refused by the backoff or has become needless.
+// progress, was refused by the backoff or has become needless. If one is registered then, the
+// entry has the key's token for as long as it is.
 func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64, now time.Time, job *J) Outcome[K, V, J] {
-	sh := g.shard(key)
+	hash := hash.Of(key)
+	sh := g.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.version.Load() != version {
@@ -78,27 +81,20 @@ func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64,
 	if f != nil {
 		g.startLocked(sh, s, f, now)
 	}
+	if s.load != nil {
+		s.flag(entry, g.tokenOf(hash))
+	}
 	return Outcome[K, V, J]{Flight: f, Start: f != nil}
 }
 
 func (g *Group[K, V, J]) refreshLocked(s *slot[K, V, J], entry *storage.Entry[V], now time.Time, job *J) *Flight[K, V, J] {
-	switch {
-	case s.load != nil:
-		s.flag(entry)
-		return nil
-	case s.pending != nil || !s.retry.passed(now) && !entry.Created().After(s.failed) || !g.Begin():
+	if s.load != nil || s.pending != nil || !s.retry.passed(now) && !entry.Created().After(s.failed) {
 		return nil
 	}
-	s.flag(entry)
+	if !g.Begin() {
+		return nil
+	}
 	return s.register(job)
-}
-
-// flag makes a stale entry say that its successor is being loaded, so that other callers need not ask.
-func (s *slot[K, V, J]) flag(entry *storage.Entry[V]) {
-	if s.stale == nil {
-		s.stale = entry
-		entry.SetRefreshing(true)
-	}
 }
 
 // Force finds or registers a flight whose load has not begun.

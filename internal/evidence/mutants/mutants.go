@@ -91,19 +91,16 @@ var mutants = []mutant{
 		finds: []string{explore},
 	},
 	{
-		name: "refresh beside a running one",
-		file: "internal/flight/join.go",
-		old: `	case s.load != nil:
-		s.flag(entry)
-		return nil
-	case s.pending`,
-		new:   `	case s.pending`,
+		name:  "refresh beside a running one",
+		file:  "internal/flight/join.go",
+		old:   `	if s.load != nil || s.pending != nil || !s.retry.passed(now)`,
+		new:   `	if s.pending != nil || !s.retry.passed(now)`,
 		finds: []string{explore},
 	},
 	{
 		name:  "stale entry tells of its refresh for ever",
 		file:  "internal/flight/flight.go",
-		old:   `		s.stale.SetRefreshing(false)`,
+		old:   `		s.stale.EndRefreshing(s.token)`,
 		new:   ``,
 		finds: []string{model},
 	},
@@ -322,8 +319,8 @@ var mutants = []mutant{
 	{
 		name:  "no backoff",
 		file:  "internal/flight/join.go",
-		old:   ` || !s.retry.passed(now) && !entry.Created().After(s.failed)`,
-		new:   ``,
+		old:   ` || !s.retry.passed(now) && !entry.Created().After(s.failed) {`,
+		new:   ` {`,
 		finds: []string{model},
 	},
 	{

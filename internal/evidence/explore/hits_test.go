@@ -1,0 +1,75 @@
+//go:build evidence
+
+package explore
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/memoize-go/memoize/cache"
+	"github.com/memoize-go/memoize/internal/hook"
+	"github.com/memoize-go/memoize/storage"
+)
+
+// Hits do not ask the registry, and so take no lock: neither fresh ones, nor stale ones whose load is under way.
+func TestHitsDoNotAskTheRegistry(t *testing.T) {
+	for name, updateAfter := range map[string]time.Duration{"fresh": cache.Forever, "stale": 0} {
+		for sort, store := range map[string]storage.Storage[int, int]{"memory": storage.NewMemory[int, int](), "local": local{storage.NewMemory[int, int]()}} {
+			t.Run(name+"/"+sort, func(t *testing.T) {
+				var loads atomic.Int32
+				gate, second := make(chan struct{}), make(chan struct{})
+				c, err := cache.New(func(context.Context, int) (int, error) {
+					if loads.Add(1) == 2 {
+						close(second)
+						<-gate
+					}
+					return 1, nil
+				}, cache.WithStorage(store), cache.WithUpdateAfter(updateAfter))
+				if err != nil {
+					t.Fatal(err)
+				}
+				get := func() {
+					if v, err := c.Get(t.Context(), 1); v != 1 || err != nil {
+						t.Errorf("Get = %d, %v", v, err)
+					}
+				}
+				get()
+				if err := c.Wait(t.Context()); err != nil {
+					t.Error(err)
+				}
+				get()
+				if updateAfter == 0 {
+					<-second
+				}
+
+				var asked atomic.Int32
+				hook.Set(func(point string) {
+					if point == "registry" {
+						asked.Add(1)
+					}
+				})
+				defer hook.Set(nil)
+				for range 100 {
+					get()
+				}
+				if n := asked.Load(); n != 0 {
+					t.Errorf("100 hits asked %d times", n)
+				}
+				hook.Set(nil)
+				close(gate)
+				if err := c.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// local is a storage in process that is not one of ours.
+type local struct{ storage.Storage[int, int] }
+
+func (l local) Lookup(key int) *storage.Entry[int] {
+	return l.Storage.(*storage.Memory[int, int]).Lookup(key)
+}
