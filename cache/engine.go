@@ -243,8 +243,8 @@ type look[V any] struct {
 	now     time.Time         // after that
 }
 
-// look reads a local storage. Like the functions that follow it is one of its own so that goroutines with
-// a new stack, which are many in a stampede, get along with that.
+// look reads a local storage. Like join and refreshBehind it is kept out of getLocal, whose frame would hold what all of
+// them need: new goroutines, of which a stampede has many, have to grow their stacks for deep frames.
 //
 //go:noinline
 func (e *engine[A, K, V]) look(s *settings[A, K, V], key K) (seen look[V]) {
