@@ -357,10 +357,12 @@ func (e *engine[A, K, V]) setInTurn(ctx context.Context, s *settings[A, K, V], k
 		w := flight.Written[V]{Entry: entry, Refuse: true}
 		defer func() { e.group.EndWrite(turn, w, s.clock.Now()) }()
 		e.group.Await(turn)
-		if turn.Void() {
+		newest, _, ok := e.group.Newest(turn)
+		if !ok { // a deletion has superseded it
 			w.Refuse = false
 			return nil
 		}
+		w.Entry = newest // whoever has got what superseded it must not find this one afterwards
 		s := e.settings.Load()
 		err, doubt := e.put(ctx, s, key, &w, &n)
 		if doubt {

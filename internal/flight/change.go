@@ -146,7 +146,6 @@ func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*F
 			if next := g.invalidateLocked(s, now); next != nil {
 				start(next)
 			}
-			s.void()
 		}
 		if fenced {
 			had := sh.fence.floor

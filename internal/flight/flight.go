@@ -163,13 +163,6 @@ func (s *slot[K, V, J]) overtake(change Change, booked uint64) {
 	}
 }
 
-// void marks the writers that have not begun.
-func (s *slot[K, V, J]) void() {
-	for _, t := range s.notBegun() {
-		t.void = true
-	}
-}
-
 // notBegun lists the writers that have a place but have not begun.
 func (s *slot[K, V, J]) notBegun() []*Turn[K] {
 	if s.owner != nil && !s.owner.begun {

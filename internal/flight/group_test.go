@@ -603,15 +603,22 @@ func TestTurnsTellWhatOvertookThem(t *testing.T) {
 	atRest(t, g)
 }
 
-// Writes that had not begun when everything was deleted learn of it; those that come later do not.
-func TestInvalidateAllVoidsTheWritesThatWait(t *testing.T) {
+// Writes that had not begun when everything was deleted have nothing to write any more; those that come later do.
+func TestInvalidateAllSupersedesTheWritesThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGroup()
 		running := g.Enqueue(1, 0)
 		g.Await(running)
-		waiting, first := g.Enqueue(1, 0), g.Enqueue(2, 0)
+		set := func(key int, now time.Time) *Turn[int] {
+			turn, _, err := g.Set(key, entryOf("set", now), now)
+			if turn == nil || err != nil {
+				t.Fatalf("Set: turn %v, error %v", turn, err)
+			}
+			return turn
+		}
+		waiting, first := set(1, at(0)), set(2, at(0))
 		deletion := g.InvalidateAll(at(1), true, func(*Flight[int, string, string]) {})
-		late := g.Enqueue(1, 0)
+		late := set(1, at(2))
 		var ran atomic.Bool
 		go deletion.Run(func() bool {
 			ran.Store(true)
@@ -626,12 +633,14 @@ func TestInvalidateAllVoidsTheWritesThatWait(t *testing.T) {
 		if !ran.Load() {
 			t.Error("nothing was deleted though no write is in progress")
 		}
-		for _, turn := range []*Turn[int]{waiting, first, late} {
+		for _, turn := range []*Turn[int]{first, waiting, late} {
 			g.Await(turn)
-			if want := turn != late; turn.Void() != want {
-				t.Errorf("a write that came before the deletion: %v; it is void: %v", want, turn.Void())
+			newest, own, ok := g.Newest(turn)
+			if want := turn != first; ok != want || own != (turn == late) || ok && !newest.Created().Equal(at(2)) {
+				t.Errorf("key %d: newest %v, its own: %v, there is one: %v", turn.key, newest, own, ok)
 			}
-			g.EndTurn(turn, false)
+			g.EndWrite(turn, Written[string]{}, at(3))
+			g.End()
 		}
 		atRest(t, g)
 	})

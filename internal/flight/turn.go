@@ -16,7 +16,6 @@ type Turn[K comparable] struct {
 	// Guarded by the shard's lock, and read by the writer once it has begun.
 	begun     bool
 	overtaken Change
-	void      bool
 }
 
 // Change is what a write has done to its key.
@@ -32,10 +31,6 @@ const (
 // Overtaken returns the last change of the key while the turn was waited for. It may be called
 // after Await.
 func (t *Turn[K]) Overtaken() Change { return t.overtaken }
-
-// Void reports whether everything has been deleted while the turn was waited for, so that it must
-// not store what is from before. It may be called after Await.
-func (t *Turn[K]) Void() bool { return t.void }
 
 // Await blocks until the turn has come: all earlier writes of the key have ended, each of them
 // bounded by the storage timeout, and nothing keeps writes from beginning.

@@ -171,6 +171,14 @@ var scenarios = []struct {
 		w.thread("get", func() { w.get(ctx, 0) })
 		return func() error { return w.settled(0, 0, 1) }
 	}},
+	{name: "get_set_set_get+get+get", make: func(w *world) func() error {
+		w.open(keys)
+		w.thread("get", func() { w.get(ctx, 0) })
+		w.thread("set 1", w.set)
+		w.thread("set 2", w.set)
+		w.thread("gets", w.gets)
+		return func() error { return w.settled(0, 0, 3) }
+	}},
 	{name: "refresh_set+get", make: func(w *world) func() error {
 		w.open(keys)
 		w.thread("refresh", func() { w.refresh(0) })

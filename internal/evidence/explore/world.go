@@ -214,6 +214,15 @@ func (w *world) get(ctx context.Context, key int, allowed ...error) (value, erro
 	return v, err
 }
 
+// gets calls Get of key 0 three times. The values come in an order: none comes back after another one.
+func (w *world) gets() {
+	a, _ := w.get(ctx, 0)
+	b, _ := w.get(ctx, 0)
+	if c, _ := w.get(ctx, 0); a == c && a != b {
+		w.failf("Get returned %+v, %+v and the first one again", a, b)
+	}
+}
+
 // refresh calls Refresh.
 func (w *world) refresh(key int, allowed ...error) (value, error) {
 	f := w.begin(key)

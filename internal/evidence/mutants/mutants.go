@@ -36,9 +36,8 @@ var mutants = []mutant{
 		file: "internal/flight/change.go",
 		old: `			if next := g.invalidateLocked(s, now); next != nil {
 				start(next)
-			}
-			s.void()`,
-		new:   `			s.void()`,
+			}`,
+		new:   `			_ = start`,
 		finds: []string{explore},
 	},
 	{
