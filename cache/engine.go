@@ -153,7 +153,7 @@ func (e *engine[A, K, V]) getSettled(s *settings[A, K, V], key K, entry *storage
 	if entry == nil {
 		return value, false
 	}
-	if bound != nil && entry.Fresh(bound.At) {
+	if bound != nil && !entry.Stale(bound.Update) && !entry.Expired(bound.Expire) {
 		return e.hit(s, key, entry), true
 	}
 	now := s.clock.Read()

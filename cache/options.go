@@ -157,9 +157,9 @@ func WithInvalidation[A any](s *invalidation.Support[A]) Option {
 }
 
 // WithClock sets the only source of time and of timers. Every reading of it counts exactly. The
-// default is the time package; its hits trust a reading that is up to 20 ms old when the entry has
-// more than a second left until its next deadline, where that cannot change the answer, and read
-// the clock when it has less.
+// default is the time package. Its hits trust a reading that a timer renews every 20 ms, when the entry
+// has more than a second left until it is stale and ten until it expires, and read the clock when it
+// has less: that does not change an answer unless the timer is held up for longer than that.
 func WithClock(c clockwork.Clock) Option {
 	return optionFunc(func(r *recorded) { setPart(&r.clock, c) })
 }

@@ -106,7 +106,8 @@ func configure[A any, K comparable, V any](prev *settings[A, K, V], r *recorded)
 		return nil, err
 	}
 	c.next.clock = c.next.source
-	if c.next.stockBuilder && c.next.updateAfter <= clock.Margin || c.next.store.local == nil {
+	short := c.next.stockBuilder && (c.next.updateAfter <= clock.Margin || c.next.expireAfter <= clock.ExpiryMargin)
+	if short || c.next.store.local == nil {
 		c.next.clock = c.next.source.Exact()
 	}
 	c.next.plain = c.next.processor == nil && !c.next.countHits

@@ -39,7 +39,7 @@ func ExampleAt() {
 
 	for _, age := range []time.Duration{0, 10 * time.Minute} {
 		at := now.Add(age)
-		moment := storage.At(at)
+		moment := storage.At(at, at)
 		fmt.Println(age, entry.SurelyFresh(&moment) || entry.Fresh(at))
 	}
 	// Output:

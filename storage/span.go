@@ -212,23 +212,23 @@ func (s *span) reached(i int, now time.Time) bool {
 	}
 }
 
-// Moment is an instant that is compared with many entries. The zero Moment is not surely before
-// any deadline.
+// Moment is what many entries are compared with: an instant for each of the two deadlines. The zero
+// Moment is not surely before any deadline.
 type Moment struct {
-	from   *origin
-	offset int64
+	from           *origin
+	update, expire int64
 }
 
-// At returns the moment of t.
-func At(t time.Time) Moment {
-	o := originsOf(t).current.Load()
+// At returns the moment that UpdateAfter has to come after update for, and ExpireAfter after expire.
+func At(update, expire time.Time) Moment {
+	o := originsOf(update).current.Load()
 	if o == nil {
 		return Moment{}
 	}
-	return Moment{from: o, offset: int64(t.Sub(o.at))}
+	return Moment{from: o, update: int64(update.Sub(o.at)), expire: int64(expire.Sub(o.at))}
 }
 
 // after reports whether both deadlines surely come after m.
 func (s *span) after(m *Moment) bool {
-	return s.from == m.from && m.offset < s.offsets[updateAfter] && m.offset < s.offsets[expireAfter]
+	return s.from == m.from && m.update < s.offsets[updateAfter] && m.expire < s.offsets[expireAfter]
 }

@@ -47,12 +47,27 @@ func TestSpanKeepsItsInstants(t *testing.T) {
 				if s.reached(i, now) != reached {
 					t.Fatalf("instant %d, %v, is reached at %v: %v, want %v", i, want, now, !reached, reached)
 				}
-				if m := At(now); isMonotonic(want) == isMonotonic(now) && compact.reached(i, now) && compact.after(&m) {
+				if m := At(now, now); isMonotonic(want) == isMonotonic(now) && compact.reached(i, now) && compact.after(&m) {
 					t.Fatalf("instant %d, %v, is surely after %v", i, want, now)
 				}
 			}
 		}
 	})
+}
+
+// A moment has an instant for each deadline.
+func TestMomentOfTwoInstants(t *testing.T) {
+	now := time.Now()
+	entry := NewMemory[int, int]().Put(0, NewEntry(0, now, now.Add(1000), now.Add(3000)))
+	for _, tt := range []struct {
+		update, expire time.Duration
+		fresh          bool
+	}{{999, 2999, true}, {1000, 2999, false}, {999, 3000, false}} {
+		m := At(now.Add(tt.update), now.Add(tt.expire))
+		if got := entry.SurelyFresh(&m); got != tt.fresh {
+			t.Errorf("surely fresh at %v and %v: %v, want %v", tt.update, tt.expire, got, tt.fresh)
+		}
+	}
 }
 
 // Entries that a Memory holds count from one instant, though no two clocks are read at the same
@@ -110,7 +125,7 @@ func TestCompactAcrossCenturies(t *testing.T) {
 func TestZeroEntryIsFreshForEver(t *testing.T) {
 	var e Entry[int]
 	now := time.Now()
-	m := At(now)
+	m := At(now, now)
 	if e.Stale(now) || e.Expired(now) || !e.Fresh(now) || !e.Created().IsZero() || !e.ExpireAfter().IsZero() || e.SurelyFresh(&m) {
 		t.Errorf("the zero entry: stale %v, expired %v, created %v", e.Stale(now), e.Expired(now), e.Created())
 	}

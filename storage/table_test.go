@@ -235,7 +235,7 @@ func lookupAtIsLookup[K comparable](t *testing.T, key func(i int) K) {
 		if memory.table.Load().prev.Load() != nil {
 			moving++
 		}
-		at := At(now.Add(2 * time.Minute))
+		at := At(now.Add(2*time.Minute), now.Add(2*time.Minute))
 		for k, want := range stored {
 			got, fresh := memory.LookupAt(k, &at)
 			if got != want || fresh != want.SurelyFresh(&at) || memory.Lookup(k) != want {

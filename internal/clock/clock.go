@@ -40,8 +40,8 @@ func (s *Source) Now() time.Time {
 	return s.Clock.Now()
 }
 
-// Bound returns an instant that is not before now, or nil: what is not due at it is not due now. If
-// there is none, or something is due at it, Read has to decide.
+// Bound returns instants that are not before now, or nil: what is not due at them is not due now. If
+// there are none, or something is due at them, Read has to decide.
 func (s *Source) Bound() *Reading {
 	if s.coarse == nil {
 		return nil

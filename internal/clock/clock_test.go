@@ -34,10 +34,12 @@ func warm(s *clock.Source) bool {
 	return false
 }
 
-// dueAt returns an entry that is due at t.
-func dueAt(t time.Time) *storage.Entry[int] {
-	return storage.NewMemory[int, int]().Put(0, storage.NewEntry(0, t.Add(-time.Hour), t, t))
+// due returns an entry with these deadlines.
+func due(update, expire time.Time) *storage.Entry[int] {
+	return storage.NewMemory[int, int]().Put(0, storage.NewEntry(0, update.Add(-time.Hour), update, expire))
 }
+
+func dueAt(t time.Time) *storage.Entry[int] { return due(t, t) }
 
 func TestGivenClockIsReadExactly(t *testing.T) {
 	fake := clockwork.NewFakeClock()
@@ -109,8 +111,8 @@ func TestBoundIsNeverBeforeNow(t *testing.T) {
 				if dueAt(now).SurelyFresh(&bound.Moment) {
 					t.Fatalf("after a pause of %v: an entry that is due is surely fresh", pause)
 				}
-				if !dueAt(now.Add(clock.Margin + 1)).SurelyFresh(&bound.Moment) {
-					t.Fatalf("bound lies more than %v after now, %v", clock.Margin, now)
+				if !due(now.Add(clock.Margin+1), now.Add(clock.ExpiryMargin+1)).SurelyFresh(&bound.Moment) {
+					t.Fatalf("bounds lie more than %v and %v after now, %v", clock.Margin, clock.ExpiryMargin, now)
 				}
 				bounds++
 			}

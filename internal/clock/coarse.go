@@ -11,11 +11,18 @@ const (
 	// Interval is how often the coarse reading is renewed, while it is in use.
 	Interval = 20 * time.Millisecond
 
-	// Margin is how far the coarse bound lies ahead of the reading that it was made from. It covers
-	// the interval and the delay of the timer on busy cores, which was seen to reach 40 ms. A
-	// process that was stopped for longer than this may take one old bound for the truth when it
-	// wakes up, until its timer has run.
-	Margin = time.Second
+	// Margin is how far the coarse bound lies ahead of the reading that it was made from, and
+	// ExpiryMargin how far for deadlines after which an entry must not be handed out. They cover the
+	// interval and the delay of the timer. That was seen to reach 40 ms on busy cores, and 2 s where
+	// a thousand goroutines were waiting for one. A process that was stopped for longer may take one
+	// old bound for the truth when it wakes up, until its timer has run.
+	Margin       = time.Second
+	ExpiryMargin = 10 * time.Second
+
+	// A timer that comes later than tolerated is a sign of more of that: every reading is exact
+	// until things have calmed down.
+	tolerated = Margin / 2
+	calm      = 10 * time.Second
 
 	// burst exact readings within one interval start the timer: fewer cost less than the ticks
 	// would.
@@ -31,14 +38,17 @@ type coarse struct {
 	// nanoseconds since the epoch.
 	readings   atomic.Uint32
 	burstBegan atomic.Int64
+
+	resume atomic.Int64 // when bursts count again, likewise
 }
 
 // Reading is one tick. It is used if somebody has looked at it; only the first one to do so writes
 // to it.
 type Reading struct {
-	Moment storage.Moment // of At
-	At     time.Time
-	used   atomic.Bool
+	Moment         storage.Moment // of Update and Expire
+	Update, Expire time.Time      // the bounds
+	taken          time.Time
+	used           atomic.Bool
 }
 
 func (c *coarse) bound() *Reading {
@@ -58,6 +68,9 @@ func (c *coarse) missed() {
 		return
 	}
 	now := time.Now().UnixNano()
+	if wait := c.resume.Load() - now; 0 < wait && wait <= int64(calm) { // more: the wall clock was set
+		return
+	}
 	if elapsed := now - c.burstBegan.Swap(now); elapsed < 0 || elapsed > int64(Interval) {
 		return
 	}
@@ -72,29 +85,38 @@ func (c *coarse) replace(old, r *Reading) {
 	}
 }
 
-// tick renews the timer's reading if it was in use, and ends it if it was not. A timer that comes so
-// late that its reading has been replaced ends with it.
+// tick renews the timer's reading if it was in use, and ends it if it was not, or if the timer is late.
+// A timer that comes so late that its reading has been replaced ends with it.
 func (c *coarse) tick(r *Reading) {
-	if r.used.Load() {
+	switch {
+	case time.Since(r.taken) > Interval+tolerated:
+		c.giveUp(r)
+	case r.used.Load():
 		c.replace(r, newReading(steady()))
-	} else {
+	default:
 		c.current.CompareAndSwap(r, nil)
 	}
 }
 
+// giveUp ends a reading that its timer has not renewed in time, and keeps the next one from coming soon.
+func (c *coarse) giveUp(r *Reading) {
+	c.resume.Store(time.Now().Add(calm).UnixNano())
+	c.current.CompareAndSwap(r, nil)
+}
+
 // now returns what time it is by the coarse reading and the monotonic clock. It reports false if there is
-// no reading, or if it was lost: it is not from within the last seconds.
+// no reading, or if it is late or was lost: it is not from within the last second.
 func (c *coarse) now() (now time.Time, ok bool) {
 	r := c.current.Load()
 	if r == nil {
 		return now, false
 	}
-	since := time.Since(r.At) // negative: At is ahead
-	if since > 0 || since < -2*Margin {
-		c.current.CompareAndSwap(r, nil)
+	since := time.Since(r.taken)
+	if since < 0 || since > Margin {
+		c.giveUp(r)
 		return now, false
 	}
-	return r.At.Add(since), true
+	return r.taken.Add(since), true
 }
 
 // steady reads the wall clock and the monotonic clock together. One who reads both can be interrupted in between,
@@ -117,6 +139,6 @@ func agree(wall, monotonic time.Duration) bool {
 }
 
 func newReading(now time.Time) *Reading {
-	at := now.Add(Margin)
-	return &Reading{Moment: storage.At(at), At: at}
+	update, expire := now.Add(Margin), now.Add(ExpiryMargin)
+	return &Reading{Moment: storage.At(update, expire), Update: update, Expire: expire, taken: now}
 }

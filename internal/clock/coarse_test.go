@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/memoize-go/memoize/storage"
 )
 
 // A reading whose timer never fires again, because it belongs to a synctest bubble that is over, is ended by the first look at the clock.
@@ -24,6 +26,93 @@ func TestLostReadingIsEnded(t *testing.T) {
 				t.Errorf("ended: %v, want %v", ended, tt.ended)
 			}
 		})
+	}
+}
+
+// While the timer is held up, a bound that is older than its margin for refreshing still tells what has expired.
+func TestHeldUpReading(t *testing.T) {
+	old := time.Now().Add(-Margin - ExpiryMargin/2) // when it was taken
+	entry := func(update, expire time.Duration) *storage.Entry[int] {
+		return storage.NewMemory[int, int]().Put(0, storage.NewEntry(0, old, old.Add(update), old.Add(expire)))
+	}
+	entry(0, 0) // from now on, all entries and moments count from the same instant
+	r := newReading(old)
+	for name, tt := range map[string]struct {
+		entry *storage.Entry[int]
+		fresh bool
+	}{
+		"expired since":  {entry(Margin+1, ExpiryMargin), false},
+		"stale at first": {entry(Margin, ExpiryMargin+1), false},
+		"far from both":  {entry(Margin+1, ExpiryMargin+1), true},
+	} {
+		if got := tt.entry.SurelyFresh(&r.Moment); got != tt.fresh {
+			t.Errorf("%s: surely fresh: %v, want %v", name, got, tt.fresh)
+		}
+		if got := !tt.entry.Stale(r.Update) && !tt.entry.Expired(r.Expire); got != tt.fresh {
+			t.Errorf("%s: fresh by the bounds: %v, want %v", name, got, tt.fresh)
+		}
+	}
+}
+
+// A timer that comes late ends its reading though that is in use, and so does an exact reading that comes before the timer. Then
+// every reading is exact for a while, however many there are.
+func TestLateTimerMakesReadingsExact(t *testing.T) {
+	for name, notice := range map[string]func(s *Source, r *Reading){
+		"the timer":        func(s *Source, r *Reading) { s.coarse.tick(r) },
+		"an exact reading": func(s *Source, _ *Reading) { s.Now() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := Default()
+				r := newReading(time.Now())
+				s.coarse.current.Store(r)
+				s.Bound()
+				time.Sleep(Margin + 1) // for which no timer has been set
+				notice(s, r)
+				for elapsed := time.Duration(0); elapsed < calm; elapsed += calm / 4 {
+					for range 4 * burst {
+						s.Read()
+					}
+					if s.Bound() != nil {
+						t.Fatalf("a bound after %v", elapsed)
+					}
+					time.Sleep(calm / 4)
+				}
+				for range 4 * burst {
+					s.Read()
+				}
+				if s.Bound() == nil {
+					t.Error("no bound when it has been calm again")
+				}
+			})
+		})
+	}
+}
+
+// A timer that is a little late goes on.
+func TestTolerableTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Default()
+		r := newReading(time.Now())
+		s.coarse.current.Store(r)
+		s.Bound()
+		time.Sleep(Interval + tolerated)
+		s.coarse.tick(r)
+		if next := s.Bound(); next == nil || next == r {
+			t.Error("the reading was not renewed")
+		}
+	})
+}
+
+// If the wall clock was set back, nobody waits until it has come so far again.
+func TestCalmEndsWhenTheClockIsSet(t *testing.T) {
+	s := Default()
+	s.coarse.resume.Store(time.Now().Add(time.Hour).UnixNano())
+	for range 4 * burst {
+		s.Read()
+	}
+	if s.Bound() == nil {
+		t.Error("no bound")
 	}
 }
 
