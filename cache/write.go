@@ -406,8 +406,7 @@ func (e *engine[A, K, V]) invalidate(ctx context.Context, args A) error {
 		return err
 	}
 	began := s.clock.Now()
-	fenced := !s.inline()
-	turn, next, err := e.group.Invalidate(key, began, fenced)
+	turn, next, err := e.group.Invalidate(key, began)
 	if err != nil {
 		return callError(key, err)
 	}
@@ -417,7 +416,7 @@ func (e *engine[A, K, V]) invalidate(ctx context.Context, args A) error {
 		var n notes
 		defer func() { n.emit() }()
 		ok := false
-		defer func() { e.group.EndInvalidate(turn, fenced, ok, s.clock.Now()) }()
+		defer func() { e.group.EndInvalidate(turn, ok, s.clock.Now()) }()
 		e.group.Await(turn)
 		err = e.remove(ctx, e.settings.Load(), key, &n)
 		ok = err == nil
@@ -441,7 +440,7 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 	}
 	e.counters.invalidations.Add(1)
 	began := s.clock.Now()
-	deletion := e.group.InvalidateAll(began, !s.inline(), e.start)
+	deletion := e.group.InvalidateAll(began, e.start)
 	err := e.apart(ctx, s, func() error {
 		var failure, unbooked error
 		deletion.Run(func() bool {

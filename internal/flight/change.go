@@ -70,10 +70,9 @@ func (g *Group[K, V, J]) Set(key K, entry *storage.Entry[V], created time.Time) 
 	return turn, next, nil
 }
 
-// Invalidate detaches what is in progress for key. With fenced, entries created up to now are
-// refused until the deletion has ended well. The caller deletes when the turn has come, and starts
-// next, if any.
-func (g *Group[K, V, J]) Invalidate(key K, now time.Time, fenced bool) (turn *Turn[K], next *Flight[K, V, J], err error) {
+// Invalidate detaches what is in progress for key. Entries created up to now are refused until the
+// deletion has ended well. The caller deletes when the turn has come, and starts next, if any.
+func (g *Group[K, V, J]) Invalidate(key K, now time.Time) (turn *Turn[K], next *Flight[K, V, J], err error) {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -83,11 +82,9 @@ func (g *Group[K, V, J]) Invalidate(key K, now time.Time, fenced bool) (turn *Tu
 	s := sh.slotLocked(key)
 	now = sh.latest(now)
 	next = g.invalidateLocked(s, now)
-	if fenced {
-		had := s.fence.floor
-		s.fence.raise(now)
-		g.countFloor(had, s.fence.floor)
-	}
+	had := s.fence.floor
+	s.fence.raise(now)
+	g.countFloor(had, s.fence.floor)
 	return sh.enqueueLocked(s), next, nil
 }
 
@@ -108,7 +105,7 @@ func (sh *shard[K, V, J]) latest(now time.Time) time.Time {
 }
 
 // EndInvalidate ends the deletion.
-func (g *Group[K, V, J]) EndInvalidate(turn *Turn[K], fenced, ok bool, now time.Time) {
+func (g *Group[K, V, J]) EndInvalidate(turn *Turn[K], ok bool, now time.Time) {
 	sh := g.shard(turn.key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -116,30 +113,27 @@ func (g *Group[K, V, J]) EndInvalidate(turn *Turn[K], fenced, ok bool, now time.
 	if ok {
 		s.overtake(Removed, math.MaxUint64)
 	}
-	if fenced {
-		g.sweepLocked(sh, now)
-		had := s.fence.floor
-		s.fence.doubtful(sh.fence.doubt)
-		s.fence.deleted(ok, now)
-		g.countFloor(had, s.fence.floor)
-	}
+	g.sweepLocked(sh, now)
+	had := s.fence.floor
+	s.fence.doubtful(sh.fence.doubt)
+	s.fence.deleted(ok, now)
+	g.countFloor(had, s.fence.floor)
 	sh.endTurnLocked(s)
 	sh.tidyLocked(s)
 }
 
 // Deletion is the removal of all entries, on its way.
 type Deletion[K comparable, V, J any] struct {
-	group  *Group[K, V, J]
-	halt   halt
-	now    time.Time
-	fenced bool
+	group *Group[K, V, J]
+	halt  halt
+	now   time.Time
 }
 
 // InvalidateAll detaches what is in progress for every key, and keeps new writes from beginning
-// until the deletion has run. With fenced, entries created up to now are refused until it has ended
-// well. Start is called with the flights to start now.
-func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*Flight[K, V, J])) *Deletion[K, V, J] {
-	d := &Deletion[K, V, J]{group: g, now: now, fenced: fenced}
+// until the deletion has run. Entries created up to now are refused until it has ended well. Start is
+// called with the flights to start now.
+func (g *Group[K, V, J]) InvalidateAll(now time.Time, start func(*Flight[K, V, J])) *Deletion[K, V, J] {
+	d := &Deletion[K, V, J]{group: g, now: now}
 	d.halt = g.halt(func(sh *shard[K, V, J]) {
 		now := sh.latest(now)
 		for s := range sh.slots.all() {
@@ -147,11 +141,9 @@ func (g *Group[K, V, J]) InvalidateAll(now time.Time, fenced bool, start func(*F
 				start(next)
 			}
 		}
-		if fenced {
-			had := sh.fence.floor
-			sh.fence.raise(now)
-			g.countFloor(had, sh.fence.floor)
-		}
+		had := sh.fence.floor
+		sh.fence.raise(now)
+		g.countFloor(had, sh.fence.floor)
 	})
 	return d
 }
@@ -165,20 +157,16 @@ func (d *Deletion[K, V, J]) Run(remove func() (ok bool)) {
 			if ok {
 				s.overtake(Removed, math.MaxUint64)
 			}
-			if d.fenced {
-				sh.fence.doubtful(s.fence.doubt)
-				if ok {
-					had := s.fence.floor
-					s.fence.replaced(d.now)
-					g.countFloor(had, s.fence.floor)
-				}
+			sh.fence.doubtful(s.fence.doubt)
+			if ok {
+				had := s.fence.floor
+				s.fence.replaced(d.now)
+				g.countFloor(had, s.fence.floor)
 			}
 		}
-		if d.fenced {
-			had := sh.fence.floor
-			sh.fence.deleted(ok, d.now)
-			g.countFloor(had, sh.fence.floor)
-		}
+		had := sh.fence.floor
+		sh.fence.deleted(ok, d.now)
+		g.countFloor(had, sh.fence.floor)
 	})
 	g.alone(d.halt, func() { ok = remove() })
 }

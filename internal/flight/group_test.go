@@ -76,7 +76,7 @@ func TestOnlyOneClaimStands(t *testing.T) {
 func TestDetachedFlightWritesNothingAndLeavesItsSuccessorAlone(t *testing.T) {
 	g := newGroup()
 	old := lead(t, g, 1, start)
-	deletion, next, err := g.Invalidate(1, start, true)
+	deletion, next, err := g.Invalidate(1, start)
 	if err != nil || next != nil {
 		t.Fatalf("Invalidate = %v, %v", next, err)
 	}
@@ -89,7 +89,7 @@ func TestDetachedFlightWritesNothingAndLeavesItsSuccessorAlone(t *testing.T) {
 	if out := join(g, 1, at(3)); out.Flight != successor {
 		t.Errorf("Join = %+v, want the successor", out)
 	}
-	g.EndInvalidate(deletion, true, true, at(4))
+	g.EndInvalidate(deletion, true, at(4))
 	g.End()
 	land(t, g, successor, "new", at(1), at(5))
 	atRest(t, g)
@@ -101,7 +101,7 @@ func TestFlightThatLosesItsKeyBeforeTheWrite(t *testing.T) {
 	f := lead(t, g, 1, start)
 	blocker := g.Enqueue(1, 0)
 	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entryOf("v", start), Write: true}, start)
-	deletion, _, _ := g.Invalidate(1, at(1), true)
+	deletion, _, _ := g.Invalidate(1, at(1))
 	g.EndTurn(blocker, false)
 	if !mayBegin(g, turn) || isNewest(g, turn) {
 		t.Errorf("its turn has come: %v; it may write: %v; want true, false", mayBegin(g, turn), isNewest(g, turn))
@@ -111,7 +111,7 @@ func TestFlightThatLosesItsKeyBeforeTheWrite(t *testing.T) {
 	if !mayBegin(g, deletion) {
 		t.Error("the deletion does not follow")
 	}
-	g.EndInvalidate(deletion, true, true, at(3))
+	g.EndInvalidate(deletion, true, at(3))
 	g.End()
 	atRest(t, g)
 }
@@ -168,14 +168,14 @@ func TestFlightThatWouldWaitForItself(t *testing.T) {
 		g.Claim(out.Flight, Result[string]{}, start)
 		g.End()
 	}
-	turn, _, _ := g.Invalidate(1, start, false)
+	turn, _, _ := g.Invalidate(1, start)
 	if out := g.Join(1, g.Version(1), own, start, named("job")); out.Flight == nil || out.Flight == f || !out.Led {
 		t.Errorf("Join of a detached flight = %+v, want a new flight", out)
 	} else {
 		g.Claim(out.Flight, Result[string]{}, start)
 		g.End()
 	}
-	g.EndInvalidate(turn, false, true, start)
+	g.EndInvalidate(turn, true, start)
 	g.End()
 	g.Claim(f, Result[string]{}, start)
 	g.End()
@@ -243,8 +243,8 @@ func TestLookupIsHandedWhatIsCommittedMeanwhile(t *testing.T) {
 func TestLookupRefusesWhatWasInvalidatedMeanwhile(t *testing.T) {
 	g := newGroup()
 	l := g.JoinLookup(1, nil, start, named("job"), notAbsent).Lookup
-	turn, _, _ := g.Invalidate(1, at(10), true)
-	g.EndInvalidate(turn, true, true, at(11))
+	turn, _, _ := g.Invalidate(1, at(10))
+	g.EndInvalidate(turn, true, at(11))
 	g.End()
 	if out := g.JoinLookup(1, nil, at(12), named("job"), notAbsent); out.Lookup == l || !out.Led {
 		t.Errorf("JoinLookup after the invalidation = %+v, want a new one", out)
@@ -307,8 +307,8 @@ func TestStaleEntryTellsOfItsLoad(t *testing.T) {
 			g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Second}, at(10))
 		},
 		"Set":           func(g *group, f *flight) { g.Set(1, newer, at(10)) },
-		"Invalidate":    func(g *group, f *flight) { g.Invalidate(1, at(10), true) },
-		"InvalidateAll": func(g *group, f *flight) { g.InvalidateAll(at(10), true, func(*flight) {}) },
+		"Invalidate":    func(g *group, f *flight) { g.Invalidate(1, at(10)) },
+		"InvalidateAll": func(g *group, f *flight) { g.InvalidateAll(at(10), func(*flight) {}) },
 		"aborted":       func(g *group, f *flight) { g.AbortAll(ErrClosed) },
 	}
 	for _, forced := range []bool{false, true} {
@@ -406,7 +406,7 @@ func TestAbortAllSettlesEverything(t *testing.T) {
 	ctx := running.Context(context.Background(), math.MaxInt64, false)
 	queued := g.Force(1, nil, named("job")).Flight
 	detached := lead(t, g, 2, start)
-	deletion, _, _ := g.Invalidate(2, start, false)
+	deletion, _, _ := g.Invalidate(2, start)
 	lookup := g.JoinLookup(3, nil, start, named("job"), notAbsent).Lookup
 	g.Shut()
 	g.AbortAll(boom)
@@ -438,7 +438,7 @@ func TestAbortAllSettlesEverything(t *testing.T) {
 	}
 	g.EndLookup(lookup, nil, at(1), "job", "job")
 	g.End()
-	g.EndInvalidate(deletion, false, true, at(1))
+	g.EndInvalidate(deletion, true, at(1))
 	g.End()
 	if out := join(g, 5, at(1)); !errors.Is(out.Err, ErrClosed) {
 		t.Errorf("Join = %+v, want ErrClosed", out)
@@ -454,8 +454,8 @@ func TestRecordsOfALateWriteEndWithItsEntry(t *testing.T) {
 	_, turn, _ := g.Claim(f, Result[string]{Value: "old", Entry: old, Write: true}, start)
 	g.EndWrite(turn, Written[string]{Entry: old, GivenUp: true}, at(time.Second))
 	g.End()
-	deletion, _, _ := g.Invalidate(1, at(2*time.Second), true)
-	g.EndInvalidate(deletion, true, true, at(2*time.Second))
+	deletion, _, _ := g.Invalidate(1, at(2*time.Second))
+	g.EndInvalidate(deletion, true, at(2*time.Second))
 	g.End()
 	if !refuses(g, 1, old, old.ExpireAfter().Add(-1)) {
 		t.Error("the late entry is not refused")
@@ -495,8 +495,8 @@ func TestManyFencesBecomeOne(t *testing.T) {
 	g := newGroup()
 	const keys = 140_000
 	for key := range keys {
-		turn, _, _ := g.Invalidate(key, at(time.Duration(key)), true)
-		g.EndInvalidate(turn, true, false, at(time.Duration(key)))
+		turn, _, _ := g.Invalidate(key, at(time.Duration(key)))
+		g.EndInvalidate(turn, false, at(time.Duration(key)))
 		g.End()
 	}
 	if n, most := registered(g), shards*2*(fold+1); n > most {
@@ -515,7 +515,7 @@ func TestManyFencesBecomeOne(t *testing.T) {
 	g.End()
 
 	// Clearing the storage mends them all.
-	g.InvalidateAll(at(2*keys), true, func(*Flight[int, string, string]) { t.Error("a flight starts") }).Run(func() bool { return true })
+	g.InvalidateAll(at(2*keys), func(*Flight[int, string, string]) { t.Error("a flight starts") }).Run(func() bool { return true })
 	atRest(t, g)
 }
 
@@ -528,7 +528,7 @@ func TestInvalidateAllReachesEveryKey(t *testing.T) {
 	}
 	var started []*Flight[int, string, string]
 	removed := false
-	deletion := g.InvalidateAll(at(1), true, func(f *Flight[int, string, string]) { started = append(started, f) })
+	deletion := g.InvalidateAll(at(1), func(f *Flight[int, string, string]) { started = append(started, f) })
 	if !refuses(g, 1, entryOf("old", at(1)), at(1)) || refuses(g, 1, entryOf("new", at(2)), at(1)) {
 		t.Error("before the deletion old entries are handed out, or new ones refused")
 	}
@@ -569,7 +569,7 @@ func TestTurnsTellWhatOvertookThem(t *testing.T) {
 	set, _, _ := g.Set(1, entry, at(1))
 	behindSet := g.Enqueue(1, 7)
 	namedLater := g.Enqueue(1, 8)
-	deletion, _, _ := g.Invalidate(1, at(1), true)
+	deletion, _, _ := g.Invalidate(1, at(1))
 	behindDeletion := g.Enqueue(1, 9)
 	failed, _, _ := g.Set(1, entry, at(2))
 	last := g.Enqueue(1, 10)
@@ -591,7 +591,7 @@ func TestTurnsTellWhatOvertookThem(t *testing.T) {
 	pass(namedLater, Unchanged) // the strategy has named it with the new entry in its books
 	g.EndTurn(namedLater, false)
 	g.Await(deletion)
-	g.EndInvalidate(deletion, true, true, at(2))
+	g.EndInvalidate(deletion, true, at(2))
 	g.End()
 	pass(behindDeletion, Removed)
 	g.EndTurn(behindDeletion, false)
@@ -617,7 +617,7 @@ func TestInvalidateAllSupersedesTheWritesThatWait(t *testing.T) {
 			return turn
 		}
 		waiting, first := set(1, at(0)), set(2, at(0))
-		deletion := g.InvalidateAll(at(1), true, func(*Flight[int, string, string]) {})
+		deletion := g.InvalidateAll(at(1), func(*Flight[int, string, string]) {})
 		late := set(1, at(2))
 		var ran atomic.Bool
 		go deletion.Run(func() bool {
@@ -692,13 +692,13 @@ func TestGroupConcurrently(t *testing.T) {
 				key := (w + n) % keys
 				switch n % 5 {
 				case 0:
-					turn, next, _ := g.Invalidate(key, start, false)
+					turn, next, _ := g.Invalidate(key, start)
 					launch(next)
 					g.Await(turn)
 					mu.Lock()
 					delete(stored, key)
 					mu.Unlock()
-					g.EndInvalidate(turn, false, true, start)
+					g.EndInvalidate(turn, true, start)
 					g.End()
 				case 1:
 					out := g.Force(key, nil, named("job"))

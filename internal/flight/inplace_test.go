@@ -22,7 +22,7 @@ func TestInPlaceNeedsAQuietKey(t *testing.T) {
 		"a write":                 {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, false},
 		"a write of another key":  {func(t *testing.T, g *group) { g.Enqueue(2, 0) }, true},
 		"a write that has begun":  {func(t *testing.T, g *group) { g.Await(g.Enqueue(1, 0)) }, false},
-		"a removal of everything": {func(t *testing.T, g *group) { g.InvalidateAll(start, false, nil) }, false},
+		"a removal of everything": {func(t *testing.T, g *group) { g.InvalidateAll(start, nil) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGroup()
@@ -71,8 +71,8 @@ func TestSetInPlaceNeedsAnUnknownKey(t *testing.T) {
 		"nothing":           {func(*testing.T, *group) {}, true},
 		"a load":            {func(t *testing.T, g *group) { lead(t, g, 1, start) }, false},
 		"a write":           {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, false},
-		"a removal of all":  {func(t *testing.T, g *group) { g.InvalidateAll(start, false, nil) }, false},
-		"a fence of all":    {func(t *testing.T, g *group) { g.InvalidateAll(start, true, nil).Run(func() bool { return false }) }, false},
+		"a removal of all":  {func(t *testing.T, g *group) { g.InvalidateAll(start, nil) }, false},
+		"a fence of all":    {func(t *testing.T, g *group) { g.InvalidateAll(start, nil).Run(func() bool { return false }) }, false},
 		"a failed deletion": {failDeletion, false},
 		"load of its shard": {func(t *testing.T, g *group) { lead(t, g, 2, start.Add(-time.Second)) }, true},
 	} {
@@ -89,12 +89,12 @@ func TestSetInPlaceNeedsAnUnknownKey(t *testing.T) {
 }
 
 func failDeletion(t *testing.T, g *group) {
-	turn, _, err := g.Invalidate(1, start, true)
+	turn, _, err := g.Invalidate(1, start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.Await(turn)
-	g.EndInvalidate(turn, true, false, start)
+	g.EndInvalidate(turn, false, start)
 }
 
 func TestSetInPlaceAfterClose(t *testing.T) {
@@ -202,8 +202,8 @@ func TestClaimInPlaceNeedsAQuietKey(t *testing.T) {
 		"refused":          {func(*testing.T, *group) {}, 1},
 		"beside a write":   {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, 0},
 		"beside a lookup":  {func(t *testing.T, g *group) { g.JoinLookup(1, nil, start, named("job"), notAbsent) }, 0},
-		"invalidated":      {func(t *testing.T, g *group) { g.Invalidate(1, start, false) }, 0},
-		"removal of all":   {func(t *testing.T, g *group) { g.InvalidateAll(start, false, nil) }, 0},
+		"invalidated":      {func(t *testing.T, g *group) { g.Invalidate(1, start) }, 0},
+		"removal of all":   {func(t *testing.T, g *group) { g.InvalidateAll(start, nil) }, 0},
 		"a fence":          {failDeletion, 0},
 		"settled by Close": {func(t *testing.T, g *group) { g.AbortAll(ErrClosed) }, 0},
 	} {
