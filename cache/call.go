@@ -97,7 +97,7 @@ func (e *engine[A, K, V]) tryLookup(s *settings[A, K, V], key K) (*storage.Entry
 	}
 	entry, err := guardedLookup(s.store.local, key)
 	if err != nil {
-		e.storageFailed(s, key, 0, err)
+		e.readFailed(s, key, 0, err)
 	}
 	return entry, err
 }

@@ -385,7 +385,7 @@ func (e *engine[A, K, V]) peekShared(ctx context.Context, s *settings[A, K, V], 
 	began := s.clock.Now()
 	entry, err := e.read(ctx, s, key, ctx.Done())
 	if err != nil && ctx.Err() == nil {
-		e.storageFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: get: %w", err))
+		e.readFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: get: %w", err))
 	}
 	return entry
 }

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"maps"
 	"runtime"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,6 +19,8 @@ import (
 	"github.com/memoize-go/memoize/cache"
 	"github.com/memoize-go/memoize/entrybuilder"
 	"github.com/memoize-go/memoize/eviction"
+	"github.com/memoize-go/memoize/keys"
+	"github.com/memoize-go/memoize/serde"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -711,5 +715,356 @@ func TestC22_InvalidationWhileTheEntryOfASetIsBuilt(t *testing.T) {
 		r.openGate(gate)
 		wantNil(t, "Set", set)
 		get(t, c, "k", 77)
+	})
+}
+
+// A victim that cannot be released, however often it is named, does not hold up the others, and is not forgotten.
+func TestC28_FailedReleaseDoesNotHoldUpOthers(t *testing.T) {
+	cannot := func(keys ...string) fault[string] {
+		return func(_ context.Context, key string) error {
+			if slices.Contains(keys, key) {
+				return errStore
+			}
+			return nil
+		}
+	}
+	for name, test := range map[string]struct {
+		strategy func() eviction.Strategy[string]
+		keys     []string
+	}{
+		"LeastRecentlyUpdated": {func() eviction.Strategy[string] { return eviction.NewLeastRecentlyUpdated[string](20) }, []string{"0", "1"}},
+		"SIEVE":                {func() eviction.Strategy[string] { return eviction.NewSIEVE[string](20) }, []string{"0", "1"}},
+		"one that names the same key again": {func() eviction.Strategy[string] {
+			return &leastFirst{keys: map[string]bool{}, capacity: 20}
+		}, []string{"0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			on(t, staged, func(t *testing.T, r *rig) {
+				c := r.open(t, cache.WithEviction(test.strategy()))
+				for n := range 20 {
+					mustSet(t, c, fmt.Sprint(n), n)
+				}
+				settle(t, c)
+				r.faulty.on(onRelease, cannot(test.keys...))
+				if err := c.Reconfigure(cache.WithCapacity(3)); err != nil {
+					t.Fatal(err)
+				}
+				most := 3 + len(test.keys)
+				if held := r.held(); len(held) > most {
+					t.Errorf("a capacity of 3, and %d keys that cannot be released: the storage holds %v", len(test.keys), held)
+				}
+				for n := range 200 {
+					mustSet(t, c, fmt.Sprint(100+n), n)
+					settle(t, c)
+					if _, err := c.Get(t.Context(), fmt.Sprint(100+n/2)); err != nil {
+						t.Error(err)
+					}
+				}
+				settle(t, c)
+				if held := r.held(); len(held) > most {
+					t.Errorf("after 200 writes the storage holds %v", held)
+				}
+				r.faulty.on(onRelease, nil)
+				mustSet(t, c, "last", 1)
+				settle(t, c)
+				if held := r.held(); len(held) != 3 {
+					t.Errorf("when they can be released again the storage holds %v, want 3 entries", held)
+				}
+			})
+		})
+	}
+}
+
+// leastFirst names the least key first, whatever was written last.
+type leastFirst struct {
+	mu       sync.Mutex
+	keys     map[string]bool
+	capacity int
+}
+
+func (s *leastFirst) MarkRead(string, *storage.Mark) {}
+
+func (s *leastFirst) MarkWritten(key string, _ *storage.Mark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys[key] = true
+}
+
+func (s *leastFirst) MarkReleased(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.keys, key)
+}
+
+func (s *leastFirst) NextToRelease() (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.keys) <= s.capacity {
+		return "", false
+	}
+	key := slices.Min(slices.Collect(maps.Keys(s.keys)))
+	delete(s.keys, key)
+	return key, true
+}
+
+func (s *leastFirst) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.keys)
+}
+
+func (s *leastFirst) Resize(capacity int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.capacity = capacity
+}
+
+// What happens to a victim between its failed release and its return into the books is what counts.
+func TestC24_VictimThatIsGoneBeforeItIsPutBack(t *testing.T) {
+	for name, remove := range map[string]func(ctx context.Context, c *cache.Cache[string, int]) error{
+		"Invalidate":    func(ctx context.Context, c *cache.Cache[string, int]) error { return c.Invalidate(ctx, "a") },
+		"InvalidateAll": func(ctx context.Context, c *cache.Cache[string, int]) error { return c.InvalidateAll(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			on(t, staged, func(t *testing.T, r *rig) {
+				s := newStrict(t, 2)
+				c := r.open(t, cache.WithEviction[string](s))
+				r.faulty.on(onRelease, failWith(errStore))
+				for _, key := range []string{"a", "b", "c", "d"} {
+					mustSet(t, c, key, 50)
+					settle(t, c)
+				}
+				gate := r.gate() // a is the next to be released, because it was tried first
+				r.faulty.on(onRelease, func(_ context.Context, key string) error {
+					if key == "a" {
+						return errStore
+					}
+					<-gate
+					return nil
+				})
+				mustSet(t, c, "e", 50)
+				synctest.Wait() // a could not be released, another one is being released
+				removed := asyncErr(func() error { return remove(t.Context(), c) })
+				synctest.Wait()
+				r.openGate(gate)
+				if _, err := removed.result(t); err != nil {
+					t.Error(err)
+				}
+				settle(t, c)
+				s.agrees(t, r)
+			})
+		})
+	}
+}
+
+// slowNamer holds up the first naming when it is armed, until goOn is closed.
+type slowNamer struct {
+	*eviction.LeastRecentlyUpdated[string]
+	armed                atomic.Bool
+	entered, goOn, named chan struct{}
+	last                 string // of the keys that are told of
+}
+
+func (s *slowNamer) NextToRelease() (key string, ok bool) {
+	if !s.armed.CompareAndSwap(true, false) {
+		return s.LeastRecentlyUpdated.NextToRelease()
+	}
+	close(s.entered)
+	<-s.goOn
+	defer close(s.named)
+	return s.LeastRecentlyUpdated.NextToRelease()
+}
+
+func (s *slowNamer) MarkWritten(key string, mark *storage.Mark) {
+	s.LeastRecentlyUpdated.MarkWritten(key, mark)
+	if key == s.last {
+		close(s.goOn)
+		<-s.named
+	}
+}
+
+// A victim that is named while the strategy is told of another storage is not lost from the books.
+func TestC28_VictimNamedAmidAReplacement(t *testing.T) {
+	for _, to := range []sort{inMemory, inLocal} { // these can list what they hold
+		t.Run("by "+string(to), func(t *testing.T) {
+			bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+				replacement, held := newStorage(to)
+				for n := range 3 {
+					if err := replacement.Offer(t.Context(), fmt.Sprint("new", n), entryAt(epoch, n)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s := &slowNamer{LeastRecentlyUpdated: eviction.NewLeastRecentlyUpdated[string](2)}
+				s.entered, s.goOn, s.named = make(chan struct{}), make(chan struct{}), make(chan struct{})
+				for key := range replacement.(storage.Lister[string, int]).All() {
+					s.last = key
+				}
+				c := open(t, one, cache.WithClock(clock), cache.WithEviction[string](s))
+				s.armed.Store(true)
+				mustSet(t, c, "old", 1)
+				<-s.entered
+				if err := c.Reconfigure(cache.WithStorage(replacement)); err != nil {
+					t.Fatal(err)
+				}
+				settle(t, c)
+				if h := held(); len(h) != 2 || s.Len() != 2 {
+					t.Errorf("a capacity of 2: the storage holds %v, the books %d keys", h, s.Len())
+				}
+			})
+		})
+	}
+}
+
+// A call that was made for a storage that has been replaced does not make others look into it.
+func TestC35_LookupThatBeginsAfterTheReplacement(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st1, st2 := newRemoteStorage[string, int](), newRemoteStorage[string, int]()
+		st1.put("k", entryAt(epoch, 1))
+		st2.put("k", entryAt(epoch, 2))
+		slow, goOn := make(chan struct{}), make(chan struct{})
+		key := keys.Func(func(k string) (string, error) {
+			if k == "slow" {
+				close(slow)
+				<-goOn
+			}
+			return "k", nil
+		})
+		c, err := cache.NewKeyed(func(context.Context, string) (int, error) { return 3, nil }, key, cache.WithClock(clock), cache.WithStorage(st1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		gate := make(chan struct{})
+		st1.onceDone(onGet, blockOn(gate))
+		early := goGet(t.Context(), c, "slow")
+		<-slow // it has its settings
+		if err := c.Reconfigure(cache.WithStorage(st2)); err != nil {
+			t.Fatal(err)
+		}
+		close(goOn)
+		waits(t, early)
+		wants(t, goGet(t.Context(), c, "k"), 2)
+		close(gate)
+		if _, err := early.result(t); err != nil {
+			t.Error(err)
+		}
+		settle(t, c)
+	})
+}
+
+// A load of a call for the storage that has been replaced does not say what the new one holds.
+func TestC35_LoadOfTheOldStorageSaysNothingOfTheNew(t *testing.T) {
+	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		r.source.hold()
+		early := goGet(t.Context(), c, "k")
+		f := r.source.nth(t, "k", 1)
+		replacement := newRemoteStorage[string, int]()
+		replacement.put("k", entryAt(epoch, 2))
+		if err := c.Reconfigure(cache.WithStorage(replacement)); err != nil {
+			t.Fatal(err)
+		}
+		late := goGet(t.Context(), c, "k")
+		synctest.Wait()
+		r.source.returns(f, 1)
+		wants(t, late, 2)
+		wants(t, early, 1)
+		settle(t, c)
+	})
+}
+
+// An invalidation that began with a storage which cannot fail refuses what the one in its place still holds.
+func TestC23_InvalidateAmidAReplacement(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		replacement := newRemoteStorage[string, int]()
+		replacement.put("k", entryAt(epoch, 1))
+		replacement.on(onInvalidate, failWith(errStore))
+		slow, goOn := make(chan struct{}), make(chan struct{})
+		atWork := true // of the first call
+		key := keys.Func(func(k string) (string, error) {
+			if atWork {
+				atWork = false
+				close(slow)
+				<-goOn
+			}
+			return k, nil
+		})
+		c, err := cache.NewKeyed(func(context.Context, string) (int, error) { return 2, nil }, key, cache.WithClock(clock))
+		if err != nil {
+			t.Fatal(err)
+		}
+		invalidated := asyncErr(func() error { return c.Invalidate(t.Context(), "k") })
+		<-slow // it has its settings
+		if err := c.Reconfigure(cache.WithStorage(replacement)); err != nil {
+			t.Fatal(err)
+		}
+		close(goOn)
+		if _, err := invalidated.result(t); !errors.Is(err, errStore) {
+			t.Errorf("Invalidate: %v", err)
+		}
+		get(t, c, "k", 2)
+		settle(t, c)
+	})
+}
+
+// The capacity of a strategy that fails when it is told of another storage stays what it was.
+func TestC35_FailureOfTheStrategyKeepsTheCapacity(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		lru := eviction.NewLeastRecentlyUpdated[string](5)
+		s := &resizable{hookedStrategy{Strategy: lru}, lru}
+		c := open(t, one, cache.WithClock(clock), cache.WithEviction[string](s))
+		s.markWritten = func(k string) {
+			if k == "x" {
+				panic("x")
+			}
+		}
+		other := newLocalStorage[string, int]()
+		other.put("x", entryAt(epoch, 1))
+		if err := c.Reconfigure(cache.WithStorage[string, int](other), cache.WithCapacity(1)); err == nil {
+			t.Fatal("no error")
+		}
+		if n := lru.Capacity(); n != 5 {
+			t.Errorf("after a refused Reconfigure the capacity is %d, want 5", n)
+		}
+	})
+}
+
+// resizable is a hookedStrategy whose capacity can be changed.
+type resizable struct {
+	hookedStrategy
+	eviction.Resizer
+}
+
+// What cannot be encoded has not been decoded.
+func TestC34_FailureToEncodeIsNoDecodeError(t *testing.T) {
+	on(t, staged, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		r.faulty.on(onOffer, failWith(fmt.Errorf("encoding: %w", serde.ErrTooLarge)))
+		get(t, c, "k", 1)
+		settle(t, c)
+		if s := c.Stats(); s.StorageErrors != 1 || s.DecodeErrors != 0 || r.events.count(cache.StorageFailed) != 1 {
+			t.Errorf("%d storage errors and %d decode errors, want 1 and 0", s.StorageErrors, s.DecodeErrors)
+		}
+	})
+}
+
+// A lone life span is completed by the proportion for as long as the cache has not been in use.
+func TestC35_LoneLifeSpanOfACacheThatAwaitsConfiguration(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		c := open(t, one, cache.WithClock(clock), cache.AwaitConfiguration())
+		if err := c.Reconfigure(cache.WithExpireAfter(3 * time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		get(t, c, "k", 1)
+		advance(clock, time.Minute)
+		get(t, c, "k", 1)
+		settle(t, c)
+		if s := c.Stats(); s.LoadsSucceeded != 2 {
+			t.Errorf("%d loads, want 2: stale after a third of the life span", s.LoadsSucceeded)
+		}
+
+		c = open(t, one, cache.WithClock(clock), cache.AwaitConfiguration(), cache.WithUpdateAfter(time.Hour))
+		if err := c.Reconfigure(cache.WithExpireAfter(time.Minute)); err == nil {
+			t.Error("what New was told is no longer in force")
+		}
 	})
 }

@@ -21,7 +21,8 @@ func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], a
 			return e.refused(err)
 		}
 		out := e.group.JoinLookup(key, ancestors, s.clock.Now(), &job[A, K, V]{ctx: ctx, args: args, settings: s},
-			func(j *job[A, K, V]) bool { return j.absent })
+			func(j *job[A, K, V]) bool { return j.absent && j.settings.store.generation == s.store.generation },
+			func(j *job[A, K, V]) bool { return j.settings.store.generation < s.store.generation })
 		if out.Lookup == nil {
 			return e.follow(ctx, s, key, &out)
 		}
@@ -98,7 +99,7 @@ func (e *engine[A, K, V]) endLookup(l *flight.Lookup[K, V, job[A, K, V]]) (start
 	now := s.clock.Now()
 	var found *storage.Entry[V]
 	if err != nil {
-		e.storageFailed(s, l.Key, now.Sub(began), fmt.Errorf("storage: get: %w", err))
+		e.readFailed(s, l.Key, now.Sub(began), fmt.Errorf("storage: get: %w", err))
 	} else {
 		found = entry
 	}

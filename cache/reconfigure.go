@@ -87,22 +87,19 @@ func (e *engine[A, K, V]) adopt(prev, next *settings[A, K, V], r *recorded) (err
 	}
 	e.group.Exclusively(func() {
 		var held []held[K, V]
-		if held, err = e.list(next); err == nil {
-			err = resize()
-		}
-		if err != nil {
+		if held, err = e.list(next); err != nil {
 			return
 		}
-		if err = next.tell(held); err != nil && !restrategized {
+		if err = next.tell(held); err == nil {
+			err = resize() // last, because it cannot be taken back
+		}
+		if err != nil && !restrategized {
 			err = errors.Join(err, e.retell(prev))
 		}
 		if err == nil {
 			err = e.swap(prev, next)
 		}
 	})
-	if restored && err == nil {
-		e.group.ForgetLookups()
-	}
 	return err
 }
 

@@ -39,14 +39,19 @@ func (e *engine[A, K, V]) log(s *settings[A, K, V], message string, key any, fai
 		slog.String("cache", s.name), slog.Any("key", key), slog.Any("error", failure))
 }
 
-// storageFailed counts and reports a failed call of the storage, or of what else belongs to keeping
-// an entry.
-func (e *engine[A, K, V]) storageFailed(s *settings[A, K, V], key any, took time.Duration, err error) {
-	if isDecodeError(err) {
-		e.counters.decodeErrors.Add(1)
-		e.report(s, Event{Kind: DecodeFailed, Key: key, Duration: took, Err: err})
+// readFailed counts and reports a read of the storage that has failed, or has found what is no entry.
+func (e *engine[A, K, V]) readFailed(s *settings[A, K, V], key any, took time.Duration, err error) {
+	if !isDecodeError(err) {
+		e.storageFailed(s, key, took, err)
 		return
 	}
+	e.counters.decodeErrors.Add(1)
+	e.report(s, Event{Kind: DecodeFailed, Key: key, Duration: took, Err: err})
+}
+
+// storageFailed counts and reports any other failed call of the storage, or of what else belongs to keeping
+// an entry.
+func (e *engine[A, K, V]) storageFailed(s *settings[A, K, V], key any, took time.Duration, err error) {
 	e.counters.storageErrors.Add(1)
 	e.report(s, Event{Kind: StorageFailed, Key: key, Duration: took, Err: err})
 }

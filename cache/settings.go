@@ -43,6 +43,7 @@ type settings[A any, K comparable, V any] struct {
 	builder                  entrybuilder.Builder[K, V]
 	stockBuilder             bool // with the two figures that follow
 	updateAfter, expireAfter time.Duration
+	lifespanGiven            bool // one of them, at least
 
 	processor postprocess.Processor[V] // nil: none
 	source    *clock.Source            // of time and timers
@@ -209,6 +210,7 @@ func (c *configurator[A, K, V]) lifespan() {
 		return
 	}
 	c.next.updateAfter, c.next.expireAfter = c.figuresOfLifespan()
+	c.next.lifespanGiven = c.next.lifespanGiven || c.updateAfter.given || c.expireAfter.given
 	if c.next.updateAfter > c.next.expireAfter {
 		c.failf("WithUpdateAfter: %v is more than WithExpireAfter: %v", c.next.updateAfter, c.next.expireAfter)
 		return
@@ -221,11 +223,12 @@ func (c *configurator[A, K, V]) lifespan() {
 	c.next.builder, c.next.stockBuilder = b, true
 }
 
-// figuresOfLifespan completes a lone figure: by what was set before, or in a new cache so that the
-// proportion is kept.
+// figuresOfLifespan completes a lone figure: by what was set before, or in a cache that has not been in use
+// so that the proportion is kept.
 func (c *configurator[A, K, V]) figuresOfLifespan() (updateAfter, expireAfter time.Duration) {
 	updateAfter, expireAfter = defaultUpdateAfter, defaultExpireAfter
-	if c.prev != nil {
+	set := c.prev != nil && (c.prev.refuse == nil || c.prev.lifespanGiven)
+	if set {
 		updateAfter, expireAfter = c.prev.updateAfter, c.prev.expireAfter
 	}
 	if c.updateAfter.given {
@@ -235,7 +238,7 @@ func (c *configurator[A, K, V]) figuresOfLifespan() (updateAfter, expireAfter ti
 		expireAfter = c.expireAfter.value
 	}
 	switch {
-	case c.prev != nil || c.updateAfter.given == c.expireAfter.given:
+	case set || c.updateAfter.given == c.expireAfter.given:
 	case c.expireAfter.given:
 		updateAfter = min(expireAfter/proportion, defaultUpdateAfter)
 	case updateAfter > Forever/proportion:

@@ -2,6 +2,8 @@ package cache
 
 import (
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 
 	"github.com/memoize-go/memoize/eviction"
 	"github.com/memoize-go/memoize/internal/hook"
@@ -17,6 +19,7 @@ type strategy[K comparable] struct {
 	resizer   eviction.Resizer // nil: cannot
 	saturated uint32           // if it saturates, the word of a mark with which a read need not be told of
 	saturates bool
+	aside     *aside[K]
 	stock     bool // ours, which does not panic
 	idle      bool // does nothing on a read
 	bookless  bool // keeps no books
@@ -45,7 +48,7 @@ var (
 )
 
 func newStrategy[K comparable](s eviction.Strategy[K], generation uint64) strategy[K] {
-	st := strategy[K]{Strategy: s, generation: generation}
+	st := strategy[K]{Strategy: s, generation: generation, aside: &aside[K]{}}
 	st.resizer, _ = s.(eviction.Resizer)
 	st.hashing, _ = s.(hashing[K]) // of use if stock
 	switch s.(type) {
@@ -69,6 +72,7 @@ func (s *strategy[K]) written(key K, mark *storage.Mark) (err error) {
 		defer catch(&err)
 	}
 	hook.At("strategy")
+	s.aside.remove(key)
 	s.MarkWritten(key, mark)
 	return nil
 }
@@ -85,6 +89,7 @@ func (s *strategy[K]) released(key K) (err error) {
 		defer catch(&err)
 	}
 	hook.At("strategy")
+	s.aside.remove(key)
 	s.MarkReleased(key)
 	return nil
 }
@@ -102,6 +107,7 @@ func (s *strategy[K]) cleared() (err error) {
 	if !s.stock {
 		defer catch(&err)
 	}
+	s.aside.clear()
 	s.Clear()
 	return nil
 }
@@ -117,6 +123,44 @@ func (s *strategy[K]) readForeign(key K, mark *storage.Mark) (err error) {
 	defer catch(&err)
 	s.MarkRead(key, mark)
 	return nil
+}
+
+// aside holds the victims that could not be released, until they are put back into the books or something else happens
+// to them. The changes of one key come one after another.
+type aside[K comparable] struct {
+	len  atomic.Int64 // so that nobody takes the lock when there are none
+	mu   sync.Mutex
+	keys map[K]struct{} // guarded by mu
+}
+
+func (a *aside[K]) add(key K) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.keys == nil {
+		a.keys = map[K]struct{}{}
+	}
+	a.keys[key] = struct{}{}
+	a.len.Store(int64(len(a.keys)))
+}
+
+// remove reports whether the key was there.
+func (a *aside[K]) remove(key K) (ok bool) {
+	if a.len.Load() == 0 {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok = a.keys[key]
+	delete(a.keys, key)
+	a.len.Store(int64(len(a.keys)))
+	return ok
+}
+
+func (a *aside[K]) clear() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keys = nil
+	a.len.Store(0)
 }
 
 // catch turns a panic into an error. It has to be deferred as it is.

@@ -140,7 +140,8 @@ func (e *engine[A, K, V]) reconcile(changed *settings[A, K, V], key K, stored bo
 	} else {
 		began := s.clock.Now()
 		if held, err = e.read(context.Background(), s, key, nil); err != nil {
-			e.failed(&n, s, key, began, "get", err)
+			took := s.clock.Since(began)
+			n.add(func() { e.readFailed(s, key, took, fmt.Errorf("storage: get: %w", err)) })
 		}
 	}
 	if err != nil && !stored {
@@ -162,9 +163,20 @@ func markOf[A any, K comparable, V any](s *settings[A, K, V], entry *storage.Ent
 	return new(storage.Mark)
 }
 
-// evict releases victims until the strategy names no more, or one could not be released.
+// attempts is how many releases may fail before what else there is too much is left to the next write: a storage that
+// is down would fail them all.
+const attempts = 16
+
+// evict releases victims until the strategy names no more. Those that cannot be released go back into the books
+// when all others have been: they are named again with the next write, and do not hold up anything.
 func (e *engine[A, K, V]) evict() {
-	for {
+	var failed []K
+	defer func() {
+		for _, key := range failed {
+			e.putBack(key)
+		}
+	}()
+	for len(failed) < attempts {
 		s := e.settings.Load()
 		victim, ok, err := s.strategy.next()
 		if err != nil {
@@ -179,12 +191,36 @@ func (e *engine[A, K, V]) evict() {
 			continue
 		}
 		var n notes
-		ok = e.release(s, victim, when, &n)
+		released, stuck := e.release(s, victim, when, &n)
+		if !released {
+			failed = append(failed, victim)
+		}
 		n.emit()
-		if !ok {
+		if stuck {
+			return // so may be the next one
+		}
+	}
+}
+
+// putBack puts a key into the books that could not be released, unless something has happened to it since.
+func (e *engine[A, K, V]) putBack(key K) {
+	var n notes
+	defer func() { n.emit() }()
+	turn := e.group.Enqueue(key, 0)
+	e.group.Await(turn)
+	defer e.group.EndTurn(turn, false)
+	s := e.settings.Load()
+	if !s.strategy.aside.remove(key) {
+		return
+	}
+	var held *storage.Entry[V]
+	if s.store.local != nil {
+		var err error
+		if held, err = e.tryLookup(s, key); held == nil && err == nil {
 			return
 		}
 	}
+	e.booked(&n, s, key, s.strategy.written(key, markOf(s, held)))
 }
 
 // record returns what is to be kept of a value of now that counts from created, if storage, strategy
@@ -221,7 +257,7 @@ func (e *engine[A, K, V]) releaseInPlace(named *settings[A, K, V], victim K) (do
 		switch {
 		case !s.inline():
 			return flight.Unchanged, false
-		case s.store.generation != named.store.generation || s.strategy.generation != named.strategy.generation:
+		case s.strategy.generation != named.strategy.generation:
 			return flight.Unchanged, true // the books it was named from have been replaced
 		case !s.store.memory.Drop(victim):
 			return flight.Unchanged, true // removed since it was named
@@ -240,33 +276,26 @@ func (e *engine[A, K, V]) releaseInPlace(named *settings[A, K, V], victim K) (do
 }
 
 // release takes a victim out of the storage when its turn has come. It reports false if the victim
-// had to be put back into the books.
-func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K, when uint64, n *notes) (ok bool) {
+// has to be put back into the books, and is aside until then, and whether the storage was given up on.
+func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K, when uint64, n *notes) (ok, stuck bool) {
 	removed := false
 	turn := e.group.Enqueue(victim, when)
 	e.group.Await(turn)
 	defer func() { e.group.EndTurn(turn, removed) }()
 	s := e.settings.Load()
-	if s.store.generation != named.store.generation || s.strategy.generation != named.strategy.generation {
-		return true // the books it was named from have been replaced
+	if s.strategy.generation != named.strategy.generation {
+		return true, false // the books it was named from have been replaced
 	}
-	var held *storage.Entry[V]
-	gone := false
-	if s.store.local != nil {
-		var err error
-		held, err = e.tryLookup(s, victim)
-		gone = held == nil && err == nil
-	}
-	if turn.Overtaken() != flight.Unchanged || gone {
-		return true // removed since it was named, or stored and in the books again
+	if turn.Overtaken() != flight.Unchanged || !e.mayHold(s, victim) {
+		return true, false // removed since it was named, or stored and in the books again
 	}
 	began := s.clock.Now()
-	err, _ := e.change(context.Background(), s, victim, func(ctx context.Context) error { return s.store.Release(ctx, victim) })
+	err, stuck := e.change(context.Background(), s, victim, func(ctx context.Context) error { return s.store.Release(ctx, victim) })
 	if err != nil {
 		e.failed(n, s, victim, began, "release", err)
 		if e.mayHold(s, victim) {
-			e.booked(n, s, victim, s.strategy.written(victim, markOf(s, held)))
-			return false
+			s.strategy.aside.add(victim)
+			return false, stuck
 		}
 	}
 	removed = true
@@ -274,7 +303,7 @@ func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K, when uint6
 	e.counters.evictions.Add(1)
 	took := s.clock.Since(began)
 	n.add(func() { e.report(s, Event{Kind: Evicted, Key: victim, Duration: took}) })
-	return true
+	return true, false
 }
 
 // apart runs write, then after, for a caller that has begun in the group. With foreign parts that

@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/memoize-go/memoize/internal/hook"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -230,18 +229,5 @@ func (g *Group[K, V, J]) countFloor(had, has time.Time) {
 		g.floors.Add(1)
 	case !had.IsZero() && has.IsZero():
 		g.floors.Add(-1)
-	}
-}
-
-// ForgetLookups detaches all lookups, because the storage they look into has been replaced.
-func (g *Group[K, V, J]) ForgetLookups() {
-	hook.At("registry")
-	for i := range g.shards {
-		sh := &g.shards[i]
-		sh.mu.Lock()
-		for s := range sh.slots.all() {
-			s.detachLookup(time.Time{})
-		}
-		sh.mu.Unlock()
 	}
 }

@@ -182,16 +182,16 @@ func TestFlightThatWouldWaitForItself(t *testing.T) {
 	atRest(t, g)
 }
 
-func notAbsent(*string) bool { return false }
+func no(*string) bool { return false }
 
 func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
 	for _, found := range []*storage.Entry[string]{nil, entryOf("stored", start)} {
 		g := newGroup()
-		out := g.JoinLookup(1, nil, start, named("job"), notAbsent)
+		out := g.JoinLookup(1, nil, start, named("job"), no, no)
 		if out.Lookup == nil || !out.Led || !out.Start {
 			t.Fatalf("JoinLookup = %+v, want a new lookup", out)
 		}
-		if again := g.JoinLookup(1, nil, start, named("job"), notAbsent); again.Lookup != out.Lookup || again.Led {
+		if again := g.JoinLookup(1, nil, start, named("job"), no, no); again.Lookup != out.Lookup || again.Led {
 			t.Errorf("the second JoinLookup = %+v, want to share it", again)
 		}
 		f := g.EndLookup(out.Lookup, found, at(1), "foreground", "background")
@@ -218,7 +218,7 @@ func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
 
 func TestLookupIsHandedWhatIsCommittedMeanwhile(t *testing.T) {
 	g := newGroup()
-	l := g.JoinLookup(1, nil, start, named("job"), notAbsent).Lookup
+	l := g.JoinLookup(1, nil, start, named("job"), no, no).Lookup
 	entry := entryOf("set", at(1))
 	turn, _, err := g.Set(1, entry, at(1))
 	if err != nil {
@@ -242,11 +242,11 @@ func TestLookupIsHandedWhatIsCommittedMeanwhile(t *testing.T) {
 // What a lookup has read before an invalidation is refused, though the deletion has ended long ago.
 func TestLookupRefusesWhatWasInvalidatedMeanwhile(t *testing.T) {
 	g := newGroup()
-	l := g.JoinLookup(1, nil, start, named("job"), notAbsent).Lookup
+	l := g.JoinLookup(1, nil, start, named("job"), no, no).Lookup
 	turn, _, _ := g.Invalidate(1, at(10))
 	g.EndInvalidate(turn, true, at(11))
 	g.End()
-	if out := g.JoinLookup(1, nil, at(12), named("job"), notAbsent); out.Lookup == l || !out.Led {
+	if out := g.JoinLookup(1, nil, at(12), named("job"), no, no); out.Lookup == l || !out.Led {
 		t.Errorf("JoinLookup after the invalidation = %+v, want a new one", out)
 	} else {
 		g.AbortLookup(out.Lookup, errors.New("test"))
@@ -407,7 +407,7 @@ func TestAbortAllSettlesEverything(t *testing.T) {
 	queued := g.Force(1, nil, named("job")).Flight
 	detached := lead(t, g, 2, start)
 	deletion, _, _ := g.Invalidate(2, start)
-	lookup := g.JoinLookup(3, nil, start, named("job"), notAbsent).Lookup
+	lookup := g.JoinLookup(3, nil, start, named("job"), no, no).Lookup
 	g.Shut()
 	g.AbortAll(boom)
 	for name, f := range map[string]*Flight[int, string, string]{"running": running, "queued": queued, "detached": detached} {
@@ -517,6 +517,33 @@ func TestManyFencesBecomeOne(t *testing.T) {
 	// Clearing the storage mends them all.
 	g.InvalidateAll(at(2*keys), func(*Flight[int, string, string]) { t.Error("a flight starts") }).Run(func() bool { return true })
 	atRest(t, g)
+}
+
+// A write that was given up on may land on a newer one, however many there have been: what is from before that is refused.
+func TestManyDoubtsBecomeOne(t *testing.T) {
+	for _, doubts := range []int{1, shards * 3 * fold} {
+		g := newGroup()
+		for key := range doubts {
+			turn, _, err := g.Set(key, entryOf("given up on", start), start)
+			if turn == nil || err != nil {
+				t.Fatalf("Set: turn %v, error %v", turn, err)
+			}
+			g.Await(turn)
+			lives := storage.NewEntry("given up on", start, at(time.Hour), at(time.Hour))
+			g.EndWrite(turn, Written[string]{Entry: lives, GivenUp: true}, start)
+			g.End()
+		}
+		turn, _, _ := g.Set(0, entryOf("newer", at(time.Minute)), at(time.Minute))
+		g.Await(turn)
+		g.EndWrite(turn, Written[string]{Entry: entryOf("newer", at(time.Minute)), OK: true}, at(time.Minute))
+		g.End()
+		if !refuses(g, 0, entryOf("given up on", start), at(time.Minute)) {
+			t.Errorf("%d doubts: what landed late is not refused", doubts)
+		}
+		if refuses(g, 0, entryOf("newer", at(time.Minute)), at(time.Minute)) {
+			t.Errorf("%d doubts: the newer entry is refused", doubts)
+		}
+	}
 }
 
 func TestInvalidateAllReachesEveryKey(t *testing.T) {

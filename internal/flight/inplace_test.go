@@ -201,7 +201,7 @@ func TestClaimInPlaceNeedsAQuietKey(t *testing.T) {
 	}{
 		"refused":          {func(*testing.T, *group) {}, 1},
 		"beside a write":   {func(t *testing.T, g *group) { g.Enqueue(1, 0) }, 0},
-		"beside a lookup":  {func(t *testing.T, g *group) { g.JoinLookup(1, nil, start, named("job"), notAbsent) }, 0},
+		"beside a lookup":  {func(t *testing.T, g *group) { g.JoinLookup(1, nil, start, named("job"), no, no) }, 0},
 		"invalidated":      {func(t *testing.T, g *group) { g.Invalidate(1, start) }, 0},
 		"removal of all":   {func(t *testing.T, g *group) { g.InvalidateAll(start, nil) }, 0},
 		"a fence":          {failDeletion, 0},

@@ -121,9 +121,10 @@ func (g *Group[K, V, J]) Force(key K, ancestors []*Flight[K, V, J], job *J) Outc
 	return Outcome[K, V, J]{Flight: s.register(job).waitedLocked(), Led: true, Start: true}
 }
 
-// JoinLookup finds or registers the lookup of a key in a storage that is not local. Absent looks at the job
-// of a flight, of which other parts may be changed meanwhile.
-func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now time.Time, job *J, absent func(*J) bool) Outcome[K, V, J] {
+// JoinLookup finds or registers the lookup of a key in a storage that is not local. Absent tells from the job of a flight
+// whether that storage was seen to hold nothing, outdated from that of a lookup whether it is of a storage that has
+// been replaced: other calls do not join it any more. Other parts of the jobs may be changed meanwhile.
+func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now time.Time, job *J, absent, outdated func(*J) bool) Outcome[K, V, J] {
 	sh := g.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -133,6 +134,9 @@ func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now tim
 		if out, ok := s.join(ancestors, now); ok {
 			return out
 		}
+	}
+	if s.lookup != nil && outdated(&s.lookup.Job) {
+		s.detachLookup(time.Time{})
 	}
 	if s.lookup != nil {
 		return Outcome[K, V, J]{Lookup: s.lookup}

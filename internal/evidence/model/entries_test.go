@@ -78,9 +78,16 @@ func (m *model) refuse(k int) {
 	}
 }
 
-// evict is 28. A release that fails puts its victim back among the latest. It has to be tried again
-// with the next write at the latest; this cache does so then, and not before.
+// evict is 28. A release that fails puts its victim back among the latest, when others have been
+// released. It has to be tried again with the next write at the latest; this cache does so then, and
+// not before.
 func (m *model) evict() {
+	var failed []int
+	defer func() {
+		for _, k := range failed {
+			m.books.written(k, m.s.strategy.isOrdered())
+		}
+	}()
 	for m.s.strategy.keepsBooks() && m.books.len() > m.s.capacity {
 		oldest := m.books[0]
 		k, released, tried := m.choices.victim(oldest)
@@ -96,8 +103,8 @@ func (m *model) evict() {
 		m.books.released(k)
 		if !released {
 			m.reach("failed release")
-			m.books.written(k, m.s.strategy.isOrdered())
-			return
+			failed = append(failed, k)
+			continue
 		}
 		m.reach("eviction")
 		if !m.s.store.keeps {
