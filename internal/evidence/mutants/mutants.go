@@ -190,7 +190,7 @@ var mutants = []mutant{
 	{
 		name:  "victim dropped without release",
 		file:  "cache/write.go",
-		old:   `	err, _ := e.change(context.Background(), s, victim, func(ctx context.Context) error { return s.store.Release(ctx, victim) })`,
+		old:   `	err, stuck := e.change(context.Background(), s, victim, func(ctx context.Context) error { return s.store.Release(ctx, victim) })`,
 		new:   `	var err error`,
 		finds: []string{explore, model, parallel, leaks},
 	},
@@ -198,10 +198,24 @@ var mutants = []mutant{
 		name: "release error lost",
 		file: "cache/write.go",
 		old: `		if e.mayHold(s, victim) {
-			e.booked`,
+			s.strategy.aside`,
 		new: `		if false {
-			e.booked`,
+			s.strategy.aside`,
 		finds: []string{model, faults},
+	},
+	{
+		name:  "failed victim not put back",
+		file:  "cache/write.go",
+		old:   `	if !s.strategy.aside.remove(key) {`,
+		new:   `	if s.strategy.aside.remove(key) {`,
+		finds: []string{model, faults},
+	},
+	{
+		name:  "victim forgotten because the storage was replaced",
+		file:  "cache/write.go",
+		old:   `		case s.strategy.generation != named.strategy.generation:`,
+		new:   `		case s.store.generation != named.store.generation:`,
+		finds: []string{explore},
 	},
 	{
 		name: "strategy not told of a removal",
