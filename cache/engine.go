@@ -62,6 +62,11 @@ func (e *engine[A, K, V]) checkKey(key K) error {
 	if e.unsure && !isComparable(key) {
 		return fmt.Errorf("cache: key of type %T cannot be compared: %w", key, keys.ErrUnencodable)
 	}
+	return checkEqual(key)
+}
+
+// checkEqual is what is left of checkKey for a key that can be compared.
+func checkEqual[K comparable](key K) error {
 	if key != key { //nolint:staticcheck // NaN
 		return fmt.Errorf("cache: key %v does not equal itself: %w", key, keys.ErrUnencodable)
 	}
@@ -214,7 +219,7 @@ func (s *settings[A, K, V]) process(value V) V {
 // getLocal decides for a key of a local storage that has no entry for getSettled, or that entries are
 // refused of.
 func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
-	if err := e.checkKey(key); err != nil {
+	if err := checkEqual(key); err != nil {
 		return e.refused(err)
 	}
 	for {
@@ -383,24 +388,24 @@ func (e *engine[A, K, V]) peekShared(ctx context.Context, s *settings[A, K, V], 
 	}
 	defer e.group.End()
 	began := s.clock.Now()
-	entry, err := e.read(ctx, s, key, ctx.Done())
+	entry, _, err := e.read(ctx, s, key, s.storageTimeout, ctx.Done())
 	if err != nil && ctx.Err() == nil {
 		e.readFailed(s, key, s.clock.Since(began), fmt.Errorf("storage: get: %w", err))
 	}
 	return entry
 }
 
-// read asks a storage that is not local, until giveUp is closed.
-func (e *engine[A, K, V]) read(ctx context.Context, s *settings[A, K, V], key K, giveUp <-chan struct{}) (*storage.Entry[V], error) {
+// read asks a storage that is not local, until the time is over or giveUp is closed.
+func (e *engine[A, K, V]) read(ctx context.Context, s *settings[A, K, V], key K, limit time.Duration, giveUp <-chan struct{}) (found *storage.Entry[V], givenUp bool, err error) {
 	var entry *storage.Entry[V]
-	err, _ := e.call(ctx, s, s.storageTimeout, giveUp, func(ctx context.Context) (err error) {
+	err, givenUp = e.call(ctx, s, limit, giveUp, func(ctx context.Context) (err error) {
 		entry, err = s.store.Get(ctx, key)
 		return err
 	}, nil)
 	if err != nil {
-		return nil, err
+		return nil, givenUp, err // entry may still be written to
 	}
-	return entry, nil
+	return entry, false, nil
 }
 
 // The compiler hands the bodies of small functions on to the packages that make use of a generic type only if it has

@@ -264,10 +264,15 @@ func (e *engine[A, K, V]) build(s *settings[A, K, V], created time.Time, key K, 
 		e.storageFailed(s, key, 0, fmt.Errorf("entry builder %T: %w", s.builder, err))
 		return nil, err
 	}
+	return worthKeeping(entry, created, now), nil
+}
+
+// worthKeeping returns the entry, or nil if it has expired before it is stored.
+func worthKeeping[V any](entry *storage.Entry[V], created, now time.Time) *storage.Entry[V] {
 	if entry != nil && (entry.Expired(now) || entry.Expired(created)) {
-		return nil, nil
+		return nil
 	}
-	return entry, nil
+	return entry
 }
 
 func buildGuarded[A any, K comparable, V any](s *settings[A, K, V], created time.Time, key K, value V) (entry *storage.Entry[V], err error) {

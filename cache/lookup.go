@@ -6,13 +6,12 @@ import (
 	"slices"
 
 	"github.com/memoize-go/memoize/internal/flight"
-	"github.com/memoize-go/memoize/storage"
 )
 
 // getShared answers from a storage that is not local: the callers of a key share one read of it,
 // and what follows.
 func (e *engine[A, K, V]) getShared(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
-	if err := e.checkKey(key); err != nil {
+	if err := checkEqual(key); err != nil {
 		return e.refused(err)
 	}
 	ancestors := flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx)
@@ -91,17 +90,10 @@ func (e *engine[A, K, V]) endLookup(l *flight.Lookup[K, V, job[A, K, V]]) (start
 	j.lookup = &began
 	limit := min(s.storageTimeout, s.updateLockTimeout)
 
-	var entry *storage.Entry[V]
-	err, givenUp := e.call(j.ctx, s, limit, nil, func(ctx context.Context) (err error) {
-		entry, err = s.store.Get(ctx, l.Key)
-		return err
-	}, nil)
+	found, givenUp, err := e.read(j.ctx, s, l.Key, limit, nil)
 	now := s.clock.Now()
-	var found *storage.Entry[V]
 	if err != nil {
 		e.readFailed(s, l.Key, now.Sub(began), fmt.Errorf("storage: get: %w", err))
-	} else {
-		found = entry
 	}
 	if givenUp && limit < s.storageTimeout {
 		failure = callError(l.Key, ErrUpdateLockTimeout)

@@ -166,7 +166,7 @@ func WithClock(c clockwork.Clock) Option {
 
 // WithObserver sets a function that is told of everything off the hit path: see [EventKind]. It is
 // called on the goroutine where things happen, from many at once, and before the callers concerned
-// are answered, so it has to be quick and must not call the cache. A panic in it is dropped. The
+// are answered, so it has to be quick and must not call the cache. A panic in it goes to the logger. The
 // default, nil, is none.
 func WithObserver(f func(Event)) Option {
 	return optionFunc(func(r *recorded) { setPart(&r.observer, f) })

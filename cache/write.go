@@ -139,7 +139,7 @@ func (e *engine[A, K, V]) reconcile(changed *settings[A, K, V], key K, stored bo
 		held, err = e.tryLookup(s, key)
 	} else {
 		began := s.clock.Now()
-		if held, err = e.read(context.Background(), s, key, nil); err != nil {
+		if held, _, err = e.read(context.Background(), s, key, s.storageTimeout, nil); err != nil {
 			took := s.clock.Since(began)
 			n.add(func() { e.readFailed(s, key, took, fmt.Errorf("storage: get: %w", err)) })
 		}
@@ -418,9 +418,7 @@ func (e *engine[A, K, V]) enterSet(s *settings[A, K, V], key K, value V) (entry 
 		if entry, err = buildGuarded(s, created, key, value); err != nil {
 			return nil, nil, nil, fmt.Errorf("cache: Set: key %#v: entry builder: %w", key, err)
 		}
-		if entry != nil && (entry.Expired(now) || entry.Expired(created)) {
-			entry = nil
-		}
+		entry = worthKeeping(entry, created, now)
 		turn, next, err = e.group.Set(key, entry, created)
 	}
 	if err != nil {

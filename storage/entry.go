@@ -80,7 +80,8 @@ func (e *Entry[V]) Mark() *Mark { return &e.mark }
 
 // Refreshing reports whether token has been set: whether the cache is loading the value of the key
 // that the token is of. A token is of one key of one cache, and not 0. It lets the callers that get a
-// stale entry know about the load without asking anything else.
+// stale entry know about the load without asking anything else. It is for package cache, like the two
+// methods that follow.
 func (e *Entry[V]) Refreshing(token uint32) bool { return e.refreshing.Load() == token }
 
 // SetRefreshing sets a token. An entry that is stored more than once has room for that of one of its

@@ -17,7 +17,8 @@ import (
 // ctx or fails. It has no bound of its own; the cache's eviction strategy keeps it within capacity.
 //
 // Beside the entries the table takes some 20 bytes for each, and up to 43 from when it has grown
-// until it is written again. It keeps them until Clear. A key that does not equal itself, as a NaN
+// until all have moved: that takes a write for every ten entries or so. Until then a read looks at two
+// places. It keeps the memory until Clear. A key that does not equal itself, as a NaN
 // does not, is not stored: nobody could find it.
 //
 // A Memory serves one cache, because the marks of its entries belong to that cache's eviction
@@ -46,7 +47,8 @@ func (m *Memory[K, V]) Lookup(key K) *Entry[V] {
 	return entry
 }
 
-// LookupAt is Lookup, and reports whether the entry is fresh at a glance, as [Entry.SurelyFresh] does.
+// LookupAt is Lookup, and reports whether the entry is fresh at a glance, as [Entry.SurelyFresh] does. It is
+// for package cache.
 func (m *Memory[K, V]) LookupAt(key K, at *Moment) (entry *Entry[V], surelyFresh bool) {
 	t := m.table.Load()
 	if t.prev.Load() != nil {
@@ -124,7 +126,7 @@ func (m *Memory[K, V]) Put(key K, entry *Entry[V]) *Entry[V] {
 	return &n.entry
 }
 
-// Record is a key with its entry, ready for [Memory.Keep].
+// Record is a key with its entry, ready for [Memory.Keep]. It is for package cache.
 type Record[K comparable, V any] struct {
 	node *node[K, V]
 	hash uint64
@@ -150,7 +152,8 @@ func (r Record[K, V]) Hash() uint64 { return r.hash }
 func (r Record[K, V]) Entry() *Entry[V] { return &r.node.entry }
 
 // Keep stores a record, and reports whether its key is new. Lookup returns the record's entry from
-// now on. What it takes to make the record can be done before, outside of a lock of the caller's.
+// now on. What it takes to make the record can be done before, outside of a lock of the caller's. A
+// record is kept once, by one Memory.
 func (m *Memory[K, V]) Keep(r Record[K, V]) (added bool) { return m.store(r.node, r.hash) }
 
 // Release removes the entry of key. The error is always nil.
@@ -165,7 +168,7 @@ func (m *Memory[K, V]) Invalidate(_ context.Context, key K) error {
 	return nil
 }
 
-// Drop is Release, and reports whether there was an entry.
+// Drop is Release, and reports whether there was an entry. It is for package cache.
 func (m *Memory[K, V]) Drop(key K) bool { return m.remove(key) }
 
 // Clear removes all entries; one offered meanwhile may go with them. The error is always nil.

@@ -1,9 +1,10 @@
 // Package flight is the registry of what a cache has in progress, key by key: lookups in the
 // storage, loads, and the order of writes.
 //
-// It is a state machine and nothing else: no method blocks on anything but its own short critical
-// section, calls foreign code, reads a clock or starts a goroutine. Whoever drives it does that,
-// and owns the goroutine of each flight. The words are those of the documentation: a flight is
+// It is a state machine: it reads no clock and starts no goroutine. Whoever drives it does that, and owns
+// the goroutine of each flight. No method blocks on anything but its own short critical section but
+// those that wait for others to end: Await, Idle, and what runs a function of the caller's while
+// nothing is written, Exclusively and Deletion.Run. They hold no lock meanwhile. The words are those of the documentation: a flight is
 // registered while new callers join it, detached afterwards; a detached flight answers its own
 // callers, stores nothing and leaves its successor alone.
 //

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -143,12 +144,13 @@ func (r *results) libs() (libs []string) {
 	return libs
 }
 
-// rounds returns how often the group was measured.
-func (g *group) rounds() (n int) {
+// rounds returns how often what is in the group was measured, at least and at most.
+func (g *group) rounds() (least, most int) {
+	least = math.MaxInt
 	for _, rounds := range g.samples {
-		n = max(n, len(rounds))
+		least, most = min(least, len(rounds)), max(most, len(rounds))
 	}
-	return n
+	return least, most
 }
 
 // has reports whether anything was measured in the unit.

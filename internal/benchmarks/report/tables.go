@@ -107,17 +107,16 @@ func runTable(r *results, goVersion string, info *debug.BuildInfo) string {
 	}
 	machine += ", " + counted(r.cores, "core")
 
-	most := 0
+	var measured []string
 	for _, g := range r.groups {
-		most = max(most, g.rounds())
-	}
-	rounds := strconv.Itoa(most)
-	for _, g := range r.groups {
-		if n := g.rounds(); n < most {
-			rounds += fmt.Sprintf(", %s %d", g.name, n)
+		least, most := g.rounds()
+		n := strconv.Itoa(most)
+		if least < most {
+			n = fmt.Sprintf("%d to %d", least, most)
 		}
+		measured = append(measured, g.name+" "+n)
 	}
-	rows := [][]string{{"run", ""}, {"Go", goVersion}, {"machine", machine}, {"rounds", rounds}}
+	rows := [][]string{{"run", ""}, {"Go", goVersion}, {"machine", machine}, {"measurements of a figure", strings.Join(measured, ", ")}}
 	for _, module := range modules(r) {
 		rows = append(rows, []string{"`" + module + "`", version(module, info)})
 	}

@@ -154,7 +154,8 @@ func (t target) worst(r *results) (worst float64, where config, covered int) {
 	}
 	for _, c := range configs {
 		var rounds []float64
-		for i := range g.rounds() {
+		_, most := g.rounds()
+		for i := range most {
 			if v, ok := t.of(g.round(c, t.unit, i)); ok {
 				rounds = append(rounds, v)
 			}

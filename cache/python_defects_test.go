@@ -19,7 +19,7 @@ import (
 
 // What the Python library of the same name does wrong under concurrency, one test for each.
 
-func TestSeed_CancelledWaiterDisturbsNobody(t *testing.T) {
+func TestPython_CancelledWaiterDisturbsNobody(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		r.source.hold("k")
@@ -40,7 +40,7 @@ func TestSeed_CancelledWaiterDisturbsNobody(t *testing.T) {
 	})
 }
 
-func TestSeed_CancelledLeaderLeavesItsWaitersAlone(t *testing.T) {
+func TestPython_CancelledLeaderLeavesItsWaitersAlone(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		r.source.hold("k")
@@ -67,7 +67,7 @@ func TestSeed_CancelledLeaderLeavesItsWaitersAlone(t *testing.T) {
 	})
 }
 
-func TestSeed_UpdateLockTimeoutIsAnErrorForEverybodyAndHarmsNobody(t *testing.T) {
+func TestPython_UpdateLockTimeoutIsAnErrorForEverybodyAndHarmsNobody(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t, cache.WithTimeout(cache.Forever), cache.WithUpdateLockTimeout(time.Minute))
 		r.source.hold("k")
@@ -90,7 +90,7 @@ func TestSeed_UpdateLockTimeoutIsAnErrorForEverybodyAndHarmsNobody(t *testing.T)
 	})
 }
 
-func TestSeed_LateLoadDoesNotOverwriteANewerValue(t *testing.T) {
+func TestPython_LateLoadDoesNotOverwriteANewerValue(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		r.source.hold("k")
@@ -109,7 +109,7 @@ func TestSeed_LateLoadDoesNotOverwriteANewerValue(t *testing.T) {
 	})
 }
 
-func TestSeed_LoadDoesNotUndoAnInvalidation(t *testing.T) {
+func TestPython_LoadDoesNotUndoAnInvalidation(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		r.source.hold("k")
@@ -125,7 +125,7 @@ func TestSeed_LoadDoesNotUndoAnInvalidation(t *testing.T) {
 	})
 }
 
-func TestSeed_ForcedRefreshDuringARefreshReturnsANewValue(t *testing.T) {
+func TestPython_ForcedRefreshDuringARefreshReturnsANewValue(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		get(t, c, "k", 1)
@@ -144,7 +144,7 @@ func TestSeed_ForcedRefreshDuringARefreshReturnsANewValue(t *testing.T) {
 }
 
 // They come one after another while the first read is under way, which takes longer than a load.
-func TestSeed_ColdCallersOfASlowStorageLoadOnce(t *testing.T) {
+func TestPython_ColdCallersOfASlowStorageLoadOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t, cache.WithStorageTimeout(cache.Forever))
 		if r.faulty != nil {
@@ -172,7 +172,7 @@ func TestSeed_ColdCallersOfASlowStorageLoadOnce(t *testing.T) {
 	})
 }
 
-func TestSeed_FailedWriteDoesNotThrowTheValueAway(t *testing.T) {
+func TestPython_FailedWriteDoesNotThrowTheValueAway(t *testing.T) {
 	on(t, staged, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		r.faulty.on(onOffer, failWith(errStore))
@@ -182,7 +182,7 @@ func TestSeed_FailedWriteDoesNotThrowTheValueAway(t *testing.T) {
 	})
 }
 
-func TestSeed_FailingRefreshIsNotRetriedOnEveryRead(t *testing.T) {
+func TestPython_FailingRefreshIsNotRetriedOnEveryRead(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		get(t, c, "k", 1)
@@ -203,7 +203,7 @@ func TestSeed_FailingRefreshIsNotRetriedOnEveryRead(t *testing.T) {
 	})
 }
 
-func TestSeed_EvictionAndInvalidationKeepTheSameBooks(t *testing.T) {
+func TestPython_EvictionAndInvalidationKeepTheSameBooks(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t, cache.WithCapacity(1))
 		get(t, c, "a", 1)
@@ -224,7 +224,7 @@ func TestSeed_EvictionAndInvalidationKeepTheSameBooks(t *testing.T) {
 }
 
 // Arguments that look alike as text.
-func TestSeed_KeysDoNotCollide(t *testing.T) {
+func TestPython_KeysDoNotCollide(t *testing.T) {
 	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
 		type pair = keys.Args2[any, any]
 		args := []pair{
@@ -248,7 +248,7 @@ func TestSeed_KeysDoNotCollide(t *testing.T) {
 }
 
 // As soon as a value is evicted or invalidated nothing holds it: no timer, no flight, no mark.
-func TestSeed_EvictedValuesAreNotKeptAlive(t *testing.T) {
+func TestPython_EvictedValuesAreNotKeptAlive(t *testing.T) {
 	for name, strategy := range map[string]eviction.Strategy[int]{
 		"LeastRecentlyUpdated": eviction.NewLeastRecentlyUpdated[int](1),
 		"LeastRecentlyUsed":    eviction.NewLeastRecentlyUsed[int](1),
@@ -291,7 +291,7 @@ func TestSeed_EvictedValuesAreNotKeptAlive(t *testing.T) {
 	}
 }
 
-func TestSeed_AgeCountsFromTheBeginningOfTheLoad(t *testing.T) {
+func TestPython_AgeCountsFromTheBeginningOfTheLoad(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		r.source.hold("k")
@@ -312,8 +312,8 @@ func TestSeed_AgeCountsFromTheBeginningOfTheLoad(t *testing.T) {
 	})
 }
 
-// A load function may fail in its own way with the errors that the library of the seed used for itself.
-func TestSeed_ErrorsOfTheLoadAreNotMistakenForOurs(t *testing.T) {
+// A load function may fail in its own way with the errors that the Python library used for itself.
+func TestPython_ErrorsOfTheLoadAreNotMistakenForOurs(t *testing.T) {
 	onEach(t, func(t *testing.T, r *rig) {
 		c := r.open(t)
 		for _, own := range []error{context.Canceled, context.DeadlineExceeded} {
