@@ -1068,3 +1068,29 @@ func TestC35_LoneLifeSpanOfACacheThatAwaitsConfiguration(t *testing.T) {
 		}
 	})
 }
+
+// An entry builder that hangs does not hold its key for longer than a load function that does.
+func TestC16_EntryBuilderThatHangs(t *testing.T) {
+	onEach(t, func(t *testing.T, r *rig) {
+		gate, hangs := r.gate(), true
+		builder := entrybuilder.PerValue(func(string, int) (updateAfter, expireAfter time.Duration) {
+			if hangs {
+				hangs = false
+				<-gate
+			}
+			return time.Hour, time.Hour
+		})
+		c := r.open(t, cache.WithEntryBuilder(builder), cache.WithTimeout(time.Minute))
+		early := goGet(t.Context(), c, "k")
+		waits(t, early)
+		r.advance(time.Minute)
+		fails(t, early, cache.ErrLoadTimeout)
+		get(t, c, "k", 2)
+		r.openGate(gate)
+		settle(t, c)
+		get(t, c, "k", 2)
+		if s := c.Stats(); s.LoadsTimedOut != 1 || s.LoadsSucceeded != 1 {
+			t.Errorf("Stats = %+v, want one load that timed out and one that succeeded", s)
+		}
+	})
+}

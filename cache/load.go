@@ -107,19 +107,24 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 				a.err = &PanicError{Value: p, Stack: debug.Stack()}
 			}
 		}
-		e.stop(f, a)
+		f.Cancel(nil)
 		e.land(f, a)
 	}()
 	a.value, a.err = e.loader(ctx, f.Job.args)
 	a.returned = true
 }
 
-// stop ends what the load function was given.
+// stop ends what the load function was given, and the time limit of the flight.
 func (e *engine[A, K, V]) stop(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
+	f.Cancel(nil)
+	a.stopTimer()
+}
+
+func (a *attempt[K, V]) stopTimer() {
 	if a.timer != nil {
 		a.timer.Stop()
+		a.timer = nil
 	}
-	f.Cancel(nil)
 }
 
 // limit sets the timer that ends a flight whose load takes too long. It counts from when the
@@ -220,6 +225,7 @@ func (e *engine[A, K, V]) claimInPlace(f *flight.Flight[K, V, job[A, K, V]], a *
 // claimed draws the conclusions from a claim.
 func (e *engine[A, K, V]) claimed(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], stands bool, next *flight.Flight[K, V, job[A, K, V]]) {
 	a.landed = true
+	a.stopTimer() // not before: the entry builder has to be in time as well
 	e.start(next)
 	if a.loading {
 		a.loading = false
