@@ -11,6 +11,9 @@ func (m *model) newFlight(id, k int) *flight {
 	return &flight{key: k, s: m.s, leader: id}
 }
 
+// missedIn reports whether it was seen that there is nothing of its key in a storage that is not local: its own one.
+func (f *flight) missedIn(s *store) bool { return f.missed && f.s.store == s }
+
 func (m *model) start(f *flight) {
 	key := &m.keys[f.key]
 	key.loads++
@@ -39,7 +42,7 @@ func (m *model) reenter(f *flight, does answer) {
 	if does != asksItself && does != refreshesItself || !m.choices.asks(f.leader) {
 		return
 	}
-	if does == asksItself && (m.s.store.local() || !f.missed) {
+	if does == asksItself && (m.s.store.local() || !f.missedIn(m.s.store)) {
 		if e, _ := m.read(f.key); m.usable(e) {
 			m.reach("load reads its own key")
 			m.hit(e)

@@ -161,7 +161,7 @@ func (m *model) get(id, k int, ended bool) {
 	case ended && remote: // 17: only a hit in a local storage does not look at ctx
 		m.reject(id, canceled)
 		return
-	case remote && key.flight != nil && key.flight.missed: // 27: the storage is read once for all callers
+	case remote && key.flight != nil && key.flight.missedIn(m.s.store): // 27: the storage is read once for all callers
 		m.join(id, k)
 		return
 	}
