@@ -1094,3 +1094,208 @@ func TestC16_EntryBuilderThatHangs(t *testing.T) {
 		}
 	})
 }
+
+// What an observer or a strategy does while one key is put back does not keep the others out of the books.
+func TestC28_ExitWhileAVictimIsPutBack(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st := newRemoteStorage[string, int]()
+		lru := eviction.NewLeastRecentlyUpdated[string](5)
+		s := &resizable{hookedStrategy{Strategy: lru}, lru}
+		armed := false
+		c := open(t, one, cache.WithClock(clock), cache.WithStorage(st), cache.WithEviction[string](s), cache.WithObserver(func(e cache.Event) {
+			if p := (*cache.PanicError)(nil); armed && errors.As(e.Err, &p) {
+				runtime.Goexit()
+			}
+		}))
+		for _, key := range []string{"a", "b", "c", "d", "e"} {
+			mustSet(t, c, key, 1)
+		}
+		settle(t, c)
+		st.on(onRelease, failWith(errStore))
+		lru.Resize(2)
+		armed = true
+		s.markWritten = func(key string) {
+			if key == "c" {
+				panic(key)
+			}
+		}
+		mustSet(t, c, "f", 1)
+		settle(t, c)
+		if held := len(st.snapshot()); lru.Len() != held-1 { // c is lost to the strategy's own fault
+			t.Errorf("the storage holds %d keys, the books %d, want one less", held, lru.Len())
+		}
+	})
+}
+
+// A Set that the strategy is not told of well, because that panics, leaves a key aside that was aside.
+func TestC28_PanicWhileAVictimIsAside(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st := newRemoteStorage[string, int]()
+		lru := eviction.NewLeastRecentlyUpdated[string](3)
+		s := &resizable{hookedStrategy{Strategy: lru}, lru}
+		c := open(t, one, cache.WithClock(clock), cache.WithStorage(st), cache.WithEviction[string](s), cache.WithStorageTimeout(time.Hour))
+		for _, key := range []string{"a", "b", "c"} {
+			mustSet(t, c, key, 1)
+		}
+		settle(t, c)
+		gate := make(chan struct{})
+		st.on(onRelease, func(_ context.Context, key string) error {
+			if key == "a" {
+				return errStore
+			}
+			<-gate
+			return nil
+		})
+		lru.Resize(1)
+		mustSet(t, c, "d", 1)
+		synctest.Wait() // a is aside, b is being released
+		panicked := false
+		s.markWritten = func(key string) {
+			if key == "a" && !panicked {
+				panicked = true
+				panic(key)
+			}
+		}
+		if err := c.Set(t.Context(), "a", 2); err == nil {
+			t.Error("Set: no error")
+		}
+		close(gate)
+		settle(t, c)
+		if held := st.snapshot(); len(held) != lru.Len() {
+			t.Errorf("the storage holds %v, the books %d keys", held, lru.Len())
+		}
+	})
+}
+
+// lateNamer holds up a victim that has been named, once it is armed.
+type lateNamer struct {
+	*eviction.LeastRecentlyUpdated[string]
+	armed       atomic.Bool
+	named, goOn chan struct{}
+}
+
+func (s *lateNamer) NextToRelease() (string, bool) {
+	key, ok := s.LeastRecentlyUpdated.NextToRelease()
+	if ok && s.armed.CompareAndSwap(true, false) {
+		close(s.named)
+		<-s.goOn
+	}
+	return key, ok
+}
+
+// A victim that was named from the books of one storage is not taken out of another one that the strategy has not been told of.
+func TestC28_VictimOfTheReplacedStorage(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st1, st2 := newRemoteStorage[string, int](), newRemoteStorage[string, int]()
+		st2.put("a", entryAt(epoch, 2))
+		s := &lateNamer{LeastRecentlyUpdated: eviction.NewLeastRecentlyUpdated[string](1), named: make(chan struct{}), goOn: make(chan struct{})}
+		c := open(t, one, cache.WithClock(clock), cache.WithStorage(st1), cache.WithEviction[string](s))
+		mustSet(t, c, "a", 1)
+		s.armed.Store(true)
+		mustSet(t, c, "b", 1)
+		<-s.named
+		if err := c.Reconfigure(cache.WithStorage(st2)); err != nil {
+			t.Fatal(err)
+		}
+		close(s.goOn)
+		settle(t, c)
+		if held := st2.snapshot(); len(held) != 1 || c.Stats().Evictions != 0 {
+			t.Errorf("the new storage holds %v, %d evictions; nothing had to go", held, c.Stats().Evictions)
+		}
+	})
+}
+
+// A strategy whose Resize panics keeps the books of a storage that could not tell them anew.
+func TestC35_FailedResizeKeepsTheBooks(t *testing.T) {
+	for _, in := range []sort{inLocal, inRemote} {
+		t.Run(string(in), func(t *testing.T) {
+			bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+				store, held := newStorage(in)
+				lru := eviction.NewLeastRecentlyUpdated[string](2)
+				c := open(t, one, cache.WithClock(clock), cache.WithStorage(store), cache.WithEviction[string](panicResize{lru}))
+				mustSet(t, c, "a", 1)
+				mustSet(t, c, "b", 1)
+				settle(t, c)
+				replacement, _ := newStorage(in)
+				if err := c.Reconfigure(cache.WithStorage(replacement), cache.WithCapacity(3)); err == nil {
+					t.Error("no error")
+				}
+				if n := len(held()); n != 2 || lru.Len() != 2 {
+					t.Errorf("the storage holds %d keys, the books %d, want 2", n, lru.Len())
+				}
+			})
+		})
+	}
+}
+
+// panicResize is a strategy that cannot be resized, though it says so.
+type panicResize struct{ eviction.Strategy[string] }
+
+func (panicResize) Resize(int) { panic("no") }
+
+// A load that began before its storage was replaced is not stored by a Set that was waiting behind it either.
+func TestC35_SetDoesNotStoreTheLoadOfTheReplacedStorage(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st1, st2 := newRemoteStorage[string, int](), newRemoteStorage[string, int]()
+		c := open(t, func(context.Context, string) (int, error) { return 99, nil }, cache.WithClock(clock), cache.WithStorage(st1), cache.WithStorageTimeout(time.Hour))
+		gate := make(chan struct{})
+		st1.on(onOffer, blockOn(gate))
+		first := asyncErr(func() error { return c.Set(t.Context(), "k", 1) })
+		waits(t, first)
+		second := asyncErr(func() error { return c.Set(t.Context(), "k", 2) })
+		waits(t, second)
+		refreshes(t, c, "k", 99)
+		replaced := asyncErr(func() error { return c.Reconfigure(cache.WithStorage(st2)) })
+		waits(t, replaced)
+		close(gate)
+		for _, call := range []*call[struct{}]{first, second, replaced} {
+			if _, err := call.result(t); err != nil {
+				t.Error(err)
+			}
+		}
+		settle(t, c)
+		if e := st2.snapshot()["k"]; e != nil && e.Value == 99 {
+			t.Error("the new storage holds what was loaded with the old one")
+		}
+	})
+}
+
+// A lookup in a storage that has been replaced loads nothing: it would not be stored.
+func TestC35_OutdatedLookupRefreshesNothing(t *testing.T) {
+	on(t, []sort{inRemote}, func(t *testing.T, r *rig) {
+		c := r.open(t)
+		mustSet(t, c, "k", 50)
+		settle(t, c)
+		r.advance(updateAfter)
+		gate := r.gate()
+		r.faulty.on(onGet, blockOn(gate))
+		early := goGet(t.Context(), c, "k")
+		waits(t, early)
+		if err := c.Reconfigure(cache.WithStorage(newRemoteStorage[string, int]())); err != nil {
+			t.Fatal(err)
+		}
+		r.openGate(gate)
+		wants(t, early, 50)
+		settle(t, c)
+		r.source.began(t, "k", 0)
+	})
+}
+
+// An observer that exits the goroutine of a load does not keep what was stored after all out of the books.
+func TestC24_ObserverExitsAfterAFailedOffer(t *testing.T) {
+	bubble(t, func(t *testing.T, clock *clockwork.FakeClock) {
+		st := newRemoteStorage[string, int]()
+		lru := eviction.NewLeastRecentlyUpdated[string](2)
+		c := open(t, one, cache.WithClock(clock), cache.WithStorage(st), cache.WithEviction[string](lru), cache.WithObserver(func(e cache.Event) {
+			if e.Kind == cache.StorageFailed {
+				runtime.Goexit()
+			}
+		}))
+		st.onceDone(onOffer, failWith(errStore))
+		get(t, c, "k", 1)
+		settle(t, c)
+		if held := st.snapshot(); len(held) != 1 || lru.Len() != 1 {
+			t.Errorf("the storage holds %v, the books %d keys", held, lru.Len())
+		}
+	})
+}

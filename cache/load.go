@@ -332,8 +332,9 @@ func (e *engine[A, K, V]) write(f *flight.Flight[K, V, job[A, K, V]], a *attempt
 }
 
 func (e *engine[A, K, V]) writeInTurn(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
-	var n notes
-	defer func() { n.emit() }()
+	var n, later notes
+	defer func() { later.emit() }()
+	defer func() { n.emit() }() // the observer may exit the goroutine
 	defer e.endWrite(f, a)
 	e.group.Await(a.turn)
 	s := e.settings.Load()
@@ -350,7 +351,7 @@ func (e *engine[A, K, V]) writeInTurn(f *flight.Flight[K, V, job[A, K, V]], a *a
 		a.written.Backoff = f.Job.settings.refreshBackoff
 	}
 	if doubt && !f.Job.unread {
-		n.add(func() { e.reconcile(s, f.Key, false) })
+		later.add(func() { e.reconcile(s, f.Key, false) })
 	}
 }
 

@@ -106,5 +106,6 @@ func (e *engine[A, K, V]) endLookup(l *flight.Lookup[K, V, job[A, K, V]]) (start
 	background.background = true
 	background.known = true
 	failure = nil
-	return e.group.EndLookup(l, found, now, foreground, background)
+	refresh := e.settings.Load().store.generation == s.store.generation // else that would not be stored
+	return e.group.EndLookup(l, found, now, refresh, foreground, background)
 }

@@ -19,6 +19,9 @@ func (e *engine[A, K, V]) reconfigure(opts []Option) error {
 	}
 	defer e.group.End()
 	prev := e.settings.Load()
+	if prev != nil && prev.refuse == ErrClosed { // by a Close that has only begun
+		return ErrClosed
+	}
 	var r recorded
 	for i, opt := range opts {
 		if opt == nil {
@@ -87,11 +90,17 @@ func (e *engine[A, K, V]) adopt(prev, next *settings[A, K, V], r *recorded) (err
 	}
 	e.group.Exclusively(func() {
 		var held []held[K, V]
-		if held, err = e.list(next); err != nil {
+		// The capacity changes last, because that cannot be taken back. Nor can the books, if the storage
+		// that they are of cannot tell what it holds.
+		retellable := prev.store.lister != nil
+		if held, err = e.list(next); err == nil && !retellable {
+			err = resize()
+		}
+		if err != nil {
 			return
 		}
-		if err = next.tell(held); err == nil {
-			err = resize() // last, because it cannot be taken back
+		if err = next.tell(held); err == nil && retellable {
+			err = resize()
 		}
 		if err != nil && !restrategized {
 			err = errors.Join(err, e.retell(prev))

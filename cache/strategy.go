@@ -72,8 +72,8 @@ func (s *strategy[K]) written(key K, mark *storage.Mark) (err error) {
 		defer catch(&err)
 	}
 	hook.At("strategy")
-	s.aside.remove(key)
 	s.MarkWritten(key, mark)
+	s.aside.remove(key)
 	return nil
 }
 

@@ -85,6 +85,8 @@ func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K
 	e.booked(n, s, key, unbooked)
 	if unreleased, _ := e.change(ctx, s, key, func(ctx context.Context) error { return s.store.Release(ctx, key) }); unreleased != nil {
 		e.failed(n, s, key, s.clock.Now(), "release", unreleased)
+	} else {
+		s.strategy.aside.remove(key)
 	}
 	return fmt.Errorf("eviction strategy %T: %w", s.strategy.Strategy, unbooked), false
 }
@@ -170,13 +172,7 @@ const attempts = 16
 // evict releases victims until the strategy names no more. Those that cannot be released go back into the books
 // when all others have been: they are named again with the next write, and do not hold up anything.
 func (e *engine[A, K, V]) evict() {
-	var failed []K
-	defer func() {
-		for _, key := range failed {
-			e.putBack(key)
-		}
-	}()
-	for len(failed) < attempts {
+	for failed := 0; failed < attempts; {
 		s := e.settings.Load()
 		victim, ok, err := s.strategy.next()
 		if err != nil {
@@ -193,7 +189,8 @@ func (e *engine[A, K, V]) evict() {
 		var n notes
 		released, stuck := e.release(s, victim, when, &n)
 		if !released {
-			failed = append(failed, victim)
+			failed++
+			defer e.putBack(victim) // at the end of the round
 		}
 		n.emit()
 		if stuck {
@@ -283,8 +280,13 @@ func (e *engine[A, K, V]) release(named *settings[A, K, V], victim K, when uint6
 	e.group.Await(turn)
 	defer func() { e.group.EndTurn(turn, removed) }()
 	s := e.settings.Load()
-	if s.strategy.generation != named.strategy.generation {
+	switch {
+	case s.strategy.generation != named.strategy.generation:
 		return true, false // the books it was named from have been replaced
+	case s.store.generation != named.store.generation && s.store.lister == nil:
+		// It was named from the books of another storage, or for a key that has been written to this one.
+		n.add(func() { e.reconcile(s, victim, false) })
+		return true, false
 	}
 	if turn.Overtaken() != flight.Unchanged || !e.mayHold(s, victim) {
 		return true, false // removed since it was named, or stored and in the books again
@@ -391,11 +393,13 @@ func (e *engine[A, K, V]) setInTurn(ctx context.Context, s *settings[A, K, V], k
 			w.Refuse = false
 			return nil
 		}
-		w.Entry = newest // whoever has got what superseded it must not find this one afterwards
-		s := e.settings.Load()
-		err, doubt := e.put(ctx, s, key, &w, &n)
+		now := e.settings.Load()
+		if now.store.generation == s.store.generation {
+			w.Entry = newest // whoever has got what superseded it must not find this one afterwards
+		}
+		err, doubt := e.put(ctx, now, key, &w, &n)
 		if doubt {
-			later.add(func() { e.reconcile(s, key, false) })
+			later.add(func() { e.reconcile(now, key, false) })
 		}
 		return err
 	}, func() {

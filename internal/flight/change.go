@@ -156,12 +156,14 @@ func (d *Deletion[K, V, J]) Run(remove func() (ok bool)) {
 			if ok {
 				s.overtake(Removed, math.MaxUint64)
 			}
-			sh.fence.doubtful(s.fence.doubt)
-			if ok {
-				had := s.fence.floor
-				s.fence.replaced(d.now)
-				g.countFloor(had, s.fence.floor)
+			had := s.fence.floor
+			if !s.fence.doubt.isZero() {
+				s.fence.lift(sh.fence.floor) // a write from before may still land
 			}
+			if ok {
+				s.fence.replaced(d.now)
+			}
+			g.countFloor(had, s.fence.floor)
 		}
 		had := sh.fence.floor
 		sh.fence.deleted(ok, d.now)

@@ -194,7 +194,7 @@ func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
 		if again := g.JoinLookup(1, nil, start, named("job"), no, no); again.Lookup != out.Lookup || again.Led {
 			t.Errorf("the second JoinLookup = %+v, want to share it", again)
 		}
-		f := g.EndLookup(out.Lookup, found, at(1), "foreground", "background")
+		f := g.EndLookup(out.Lookup, found, at(1), true, "foreground", "background")
 		if !isDone(out.Lookup) {
 			t.Fatal("the lookup has not ended")
 		}
@@ -232,7 +232,7 @@ func TestLookupIsHandedWhatIsCommittedMeanwhile(t *testing.T) {
 	if got, _, _, _ := l.Result(); got != entry {
 		t.Errorf("Result = %v, want what was set", got)
 	}
-	if start := g.EndLookup(l, nil, at(2), "foreground", "background"); start != nil {
+	if start := g.EndLookup(l, nil, at(2), true, "foreground", "background"); start != nil {
 		t.Error("a load starts, though there is an entry")
 	}
 	g.End()
@@ -252,7 +252,7 @@ func TestLookupRefusesWhatWasInvalidatedMeanwhile(t *testing.T) {
 		g.AbortLookup(out.Lookup, errors.New("test"))
 		g.End()
 	}
-	f := g.EndLookup(l, entryOf("old", at(10)), at(20), "foreground", "background")
+	f := g.EndLookup(l, entryOf("old", at(10)), at(20), true, "foreground", "background")
 	if entry, _, _, _ := l.Result(); entry != nil || f == nil {
 		t.Errorf("the lookup ended in %v and %v, want a load", entry, f)
 	}
@@ -436,7 +436,7 @@ func TestAbortAllSettlesEverything(t *testing.T) {
 		}
 		g.End()
 	}
-	g.EndLookup(lookup, nil, at(1), "job", "job")
+	g.EndLookup(lookup, nil, at(1), true, "job", "job")
 	g.End()
 	g.EndInvalidate(deletion, true, at(1))
 	g.End()
@@ -519,30 +519,33 @@ func TestManyFencesBecomeOne(t *testing.T) {
 	atRest(t, g)
 }
 
-// A write that was given up on may land on a newer one, however many there have been: what is from before that is refused.
-func TestManyDoubtsBecomeOne(t *testing.T) {
-	for _, doubts := range []int{1, shards * 3 * fold} {
-		g := newGroup()
-		for key := range doubts {
-			turn, _, err := g.Set(key, entryOf("given up on", start), start)
-			if turn == nil || err != nil {
-				t.Fatalf("Set: turn %v, error %v", turn, err)
-			}
-			g.Await(turn)
-			lives := storage.NewEntry("given up on", start, at(time.Hour), at(time.Hour))
-			g.EndWrite(turn, Written[string]{Entry: lives, GivenUp: true}, start)
-			g.End()
+// A write of one key that was given up on is nothing to the other keys, after a removal of everything either.
+func TestDoubtStaysWithItsKey(t *testing.T) {
+	g := newGroup()
+	set := func(key int, now time.Time, w Written[string]) {
+		turn, _, err := g.Set(key, w.Entry, now)
+		if turn == nil || err != nil {
+			t.Fatalf("Set: turn %v, error %v", turn, err)
 		}
-		turn, _, _ := g.Set(0, entryOf("newer", at(time.Minute)), at(time.Minute))
 		g.Await(turn)
-		g.EndWrite(turn, Written[string]{Entry: entryOf("newer", at(time.Minute)), OK: true}, at(time.Minute))
+		g.EndWrite(turn, w, now)
 		g.End()
-		if !refuses(g, 0, entryOf("given up on", start), at(time.Minute)) {
-			t.Errorf("%d doubts: what landed late is not refused", doubts)
+	}
+	endless := storage.NewEntry("given up on", start, time.Time{}, time.Time{})
+	set(0, start, Written[string]{Entry: endless, GivenUp: true})
+	g.InvalidateAll(at(1), func(*Flight[int, string, string]) {}).Run(func() bool { return true })
+	for key := range 10_000 {
+		now := at(time.Second)
+		set(key+1, now, Written[string]{Entry: entryOf("set", now), OK: true})
+		if refuses(g, key+1, entryOf("older", at(1)), now) {
+			t.Fatalf("key %d has a fence", key+1)
 		}
-		if refuses(g, 0, entryOf("newer", at(time.Minute)), at(time.Minute)) {
-			t.Errorf("%d doubts: the newer entry is refused", doubts)
-		}
+	}
+	if n := registered(g); n != 1 {
+		t.Errorf("%d keys are registered, want the one in doubt", n)
+	}
+	if !refuses(g, 0, endless, at(time.Hour)) {
+		t.Error("the entry that may land late is not refused")
 	}
 }
 

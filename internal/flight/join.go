@@ -154,9 +154,9 @@ func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now tim
 
 // EndLookup ends a lookup with what the storage returned, nil for nothing, unless it has been ended
 // before. If there is a load to start, it is returned: in the foreground with the job given for
-// that, or behind a stale entry with the other one. The flight is counted for itself: the caller
+// that, or behind a stale entry with the other one, if it is to be refreshed. The flight is counted for itself: the caller
 // calls End for the lookup in any case.
-func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], now time.Time, foreground, background J) (start *Flight[K, V, J]) {
+func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], now time.Time, refresh bool, foreground, background J) (start *Flight[K, V, J]) {
 	sh := g.shard(l.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -168,7 +168,7 @@ func (g *Group[K, V, J]) EndLookup(l *Lookup[K, V, J], entry *storage.Entry[V], 
 	}
 	refused := entry != nil && (!entry.Created().After(l.floor) && !l.floor.IsZero() || g.refusesLocked(sh, s, entry, now))
 	if entry != nil && !entry.Expired(now) && !refused {
-		if entry.Stale(now) && !l.detached {
+		if refresh && entry.Stale(now) && !l.detached {
 			start = g.refreshLocked(s, entry, now, &background)
 		}
 		l.endLocked(entry, nil, nil)

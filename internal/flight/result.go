@@ -127,7 +127,6 @@ func (s *slot[K, V, J]) storedLocked(sh *shard[K, V, J], entry *storage.Entry[V]
 		return
 	}
 	s.fence.replaced(now)
-	s.fence.doubtful(sh.fence.doubt)
 	if !s.fence.doubt.isZero() {
 		s.fence.lift(entry.Created().Add(-1)) // an older write may still land on it
 	}

@@ -4,6 +4,8 @@ package explore
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -72,4 +74,33 @@ type local struct{ storage.Storage[int, int] }
 
 func (l local) Lookup(key int) *storage.Entry[int] {
 	return l.Storage.(*storage.Memory[int, int]).Lookup(key)
+}
+
+// A Reconfigure that comes while Close is at its first step does not open the cache again.
+func TestReconfigureAmidClose(t *testing.T) {
+	c, err := cache.New(func(context.Context, int) (int, error) { return 1, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	atWork, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	hook.Set(func(point string) {
+		if point == "lifecycle" {
+			once.Do(func() { close(atWork); <-goOn })
+		}
+	})
+	defer hook.Set(nil)
+	closed := make(chan error)
+	go func() { closed <- c.Close(context.Background()) }()
+	<-atWork
+	if err := c.Reconfigure(cache.WithName("again")); !errors.Is(err, cache.ErrClosed) {
+		t.Errorf("Reconfigure: %v", err)
+	}
+	close(goOn)
+	if err := <-closed; err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if v, err := c.Get(t.Context(), 1); !errors.Is(err, cache.ErrClosed) {
+		t.Errorf("Get of a closed cache = %d, %v", v, err)
+	}
 }

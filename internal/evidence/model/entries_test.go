@@ -84,7 +84,7 @@ func (m *model) refuse(k int) {
 func (m *model) evict() {
 	var failed []int
 	defer func() {
-		for _, k := range failed {
+		for _, k := range slices.Backward(failed) {
 			m.books.written(k, m.s.strategy.isOrdered())
 		}
 	}()
