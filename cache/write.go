@@ -393,13 +393,13 @@ func (e *engine[A, K, V]) setInTurn(ctx context.Context, s *settings[A, K, V], k
 			w.Refuse = false
 			return nil
 		}
-		now := e.settings.Load()
-		if now.store.generation == s.store.generation {
+		current := e.settings.Load()
+		if current.store.generation == s.store.generation {
 			w.Entry = newest // whoever has got what superseded it must not find this one afterwards
 		}
-		err, doubt := e.put(ctx, now, key, &w, &n)
+		err, doubt := e.put(ctx, current, key, &w, &n)
 		if doubt {
-			later.add(func() { e.reconcile(now, key, false) })
+			later.add(func() { e.reconcile(current, key, false) })
 		}
 		return err
 	}, func() {
