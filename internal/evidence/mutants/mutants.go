@@ -37,7 +37,7 @@ var mutants = []mutant{
 		old: `			if next := g.invalidateLocked(s, now); next != nil {
 				start(next)
 			}`,
-		new:   `			_ = start`,
+		new:   `			_ = s`,
 		finds: []string{explore},
 	},
 	{
