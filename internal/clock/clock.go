@@ -29,8 +29,8 @@ func (s *Source) Exact() *Source { return &Source{Clock: s.Clock} }
 
 // Now reads the clock, exactly. While there is a coarse reading it reads the monotonic clock alone, which takes
 // half the time, and adds what has passed since: what the wall clock was set by meanwhile is seen with the next one. It
-// also ends a coarse reading that has got lost, whose timer does not fire: one of a synctest bubble
-// that the cache is no longer used in.
+// also ends a coarse reading whose timer is late, or does not fire any more because it is of another
+// synctest bubble, unless both bubbles are at the same time.
 func (s *Source) Now() time.Time {
 	if s.coarse != nil {
 		if now, ok := s.coarse.now(); ok {
