@@ -267,3 +267,36 @@ func TestC28_NoneNamesNoVictim(t *testing.T) {
 		wantHeld(t, r, maps.Clone(want))
 	})
 }
+
+// The table of a Memory grows when the write that makes it grow holds no lock any more, whoever wrote.
+func TestMemoryGrowsWithTheCache(t *testing.T) {
+	for name, write := range map[string]func(t *testing.T, c *cache.Cache[int, int], key int){
+		"loads": func(t *testing.T, c *cache.Cache[int, int], key int) {
+			if _, err := c.Get(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"sets": func(t *testing.T, c *cache.Cache[int, int], key int) {
+			if err := c.Set(t.Context(), key, key); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			memory := storage.NewMemory[int, int]()
+			c, err := cache.New(func(_ context.Context, key int) (int, error) { return key, nil }, cache.WithStorage(memory))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for key := range 5000 {
+				write(t, c, key)
+				if memory.Grow() {
+					t.Fatalf("the table was crowded with %d entries, and the cache has let that be", key+1)
+				}
+			}
+		})
+	}
+}

@@ -218,25 +218,26 @@ func (s *settings[A, K, V]) process(value V) V {
 
 // getLocal decides for a key of a local storage that has no entry for getSettled, or that entries are
 // refused of.
+//
+// New goroutines, of which a stampede has many, have to grow their stacks for deep frames. So what most of them do
+// here has a small one, and that of what only one of them does is in functions of their own.
 func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
 	if err := checkEqual(key); err != nil {
 		return e.refused(err)
 	}
 	for {
 		seen := e.look(s, key)
-		switch {
-		case seen.entry == nil:
+		if seen.entry == nil {
 			if err := ctx.Err(); err != nil {
 				return e.refused(err)
 			}
-			out := e.join(ctx, s, args, key, &seen)
-			if !out.Retry {
-				return e.follow(ctx, s, key, &out)
+			if f := e.joinLoad(ctx, key, &seen); f != nil {
+				e.joined(false)
+				return e.await(ctx, s, f)
 			}
-		case !seen.entry.Stale(seen.now):
-			return e.hit(s, key, seen.entry), nil
-		case e.refreshBehind(ctx, s, args, key, &seen):
-			return e.staleHit(s, key, seen.entry), nil
+		}
+		if value, err, done := e.decide(ctx, s, args, key, &seen); done {
+			return value, err
 		}
 	}
 }
@@ -248,8 +249,7 @@ type look[V any] struct {
 	now     time.Time         // after that
 }
 
-// look reads a local storage. Like join and refreshBehind it is kept out of getLocal, whose frame would hold what all of
-// them need: new goroutines, of which a stampede has many, have to grow their stacks for deep frames.
+// look reads a local storage.
 //
 //go:noinline
 func (e *engine[A, K, V]) look(s *settings[A, K, V], key K) (seen look[V]) {
@@ -266,12 +266,33 @@ func (e *engine[A, K, V]) look(s *settings[A, K, V], key K) (seen look[V]) {
 	return seen
 }
 
-// join has the registry find or make the flight of a key that has no entry.
+// joinLoad returns the load in progress of a key that has no entry, or nil if there is none to be waited for.
 //
 //go:noinline
-func (e *engine[A, K, V]) join(ctx context.Context, s *settings[A, K, V], args A, key K, seen *look[V]) flight.Outcome[K, V, job[A, K, V]] {
-	ancestors := flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx)
-	return e.group.Join(key, seen.version, ancestors, seen.now, &job[A, K, V]{ctx: ctx, args: args, settings: s})
+func (e *engine[A, K, V]) joinLoad(ctx context.Context, key K, seen *look[V]) *flight.Flight[K, V, job[A, K, V]] {
+	return e.group.JoinLoad(key, seen.version, flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx))
+}
+
+// decide answers a call that has no load to join. It reports false if the storage has to be looked into again.
+//
+//go:noinline
+func (e *engine[A, K, V]) decide(ctx context.Context, s *settings[A, K, V], args A, key K, seen *look[V]) (value V, err error, done bool) {
+	switch {
+	case seen.entry == nil:
+		ancestors := flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx)
+		out := e.group.Join(key, seen.version, ancestors, seen.now, &job[A, K, V]{ctx: ctx, args: args, settings: s})
+		if out.Retry {
+			return value, nil, false
+		}
+		value, err = e.follow(ctx, s, key, &out)
+		return value, err, true
+	case !seen.entry.Stale(seen.now):
+		return e.hit(s, key, seen.entry), nil, true
+	case e.refreshBehind(ctx, s, args, key, seen):
+		return e.staleHit(s, key, seen.entry), nil, true
+	default:
+		return value, nil, false
+	}
 }
 
 // refreshBehind starts a background load for a stale entry, if none is in progress or has failed a short while

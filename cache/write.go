@@ -169,9 +169,12 @@ func markOf[A any, K comparable, V any](s *settings[A, K, V], entry *storage.Ent
 // is down would fail them all.
 const attempts = 16
 
-// evict releases victims until the strategy names no more. Those that cannot be released go back into the books
+// evict makes room after a write: it releases victims until the strategy names no more. Those that cannot be released go back into the books
 // when all others have been: they are named again with the next write, and do not hold up anything.
 func (e *engine[A, K, V]) evict() {
+	if m := e.settings.Load().store.memory; m != nil {
+		m.Grow()
+	}
 	for failed := 0; failed < attempts; {
 		s := e.settings.Load()
 		victim, ok, err := s.strategy.next()
@@ -231,7 +234,7 @@ func (s *settings[A, K, V]) record(key K, value V, created, now time.Time) (r st
 
 // keep stores what a call has that began with other settings, and tells the strategy, for a caller
 // who is called by the group for that. It reports false, and does nothing, if that is not ours alone
-// to do, or the storage has been replaced. Added says that there may be too many entries now.
+// to do, or the storage has been replaced. Added says that evict has to be called.
 func (e *engine[A, K, V]) keep(began *settings[A, K, V], r storage.Record[K, V]) (done, added bool) {
 	s := e.settings.Load()
 	if !s.inline() || s.store.generation != began.store.generation {

@@ -54,6 +54,7 @@ func ExampleNewRecord() {
 
 	record, _ := storage.NewRecord("answer", 42, loadStarted, 10*time.Minute, 30*time.Minute)
 	fmt.Println("new:", memory.Keep(record))
+	memory.Grow() // if it is crowded
 	fmt.Println(memory.Lookup("answer").Value, memory.Lookup("answer") == record.Entry())
 	// Output:
 	// new: true

@@ -13,8 +13,8 @@ import (
 
 // Memory is a [Storage] in the memory of this process, on a concurrent hash table. Reads take no
 // lock and write no shared memory. No operation takes time in proportion to the number of entries
-// but All, and the write with which the table grows: it zeroes the new one. No method looks at its
-// ctx or fails. It has no bound of its own; the cache's eviction strategy keeps it within capacity.
+// but All, and the write with which the table grows: at its end it makes the new one, while others go
+// on. No method looks at its ctx or fails. It has no bound of its own; the cache's eviction strategy keeps it within capacity.
 //
 // Beside the entries the table takes some 20 bytes for each, and up to 43 from when it has grown
 // until all have moved: that takes a write for every ten entries or so. Until then a read looks at two
@@ -112,6 +112,7 @@ func (m *Memory[K, V]) Offer(_ context.Context, key K, entry *Entry[V]) error {
 	n := &node[K, V]{key: key}
 	n.entry.span.from = &origin{stead: entry}
 	m.store(n, hash.Of(key))
+	m.Grow()
 	return nil
 }
 
@@ -123,6 +124,7 @@ func (m *Memory[K, V]) Put(key K, entry *Entry[V]) *Entry[V] {
 	n := &node[K, V]{key: key, entry: Entry[V]{span: entry.span, Value: entry.Value}}
 	n.entry.span.compact()
 	m.store(n, hash.Of(key))
+	m.Grow()
 	return &n.entry
 }
 
@@ -152,8 +154,8 @@ func (r Record[K, V]) Hash() uint64 { return r.hash }
 func (r Record[K, V]) Entry() *Entry[V] { return &r.node.entry }
 
 // Keep stores a record, and reports whether its key is new. Lookup returns the record's entry from
-// now on. What it takes to make the record can be done before, outside of a lock of the caller's. A
-// record is kept once, by one Memory.
+// now on. What it takes to make the record can be done before, outside of a lock of the caller's, and
+// [Memory.Grow] has to be called after. A record is kept once, by one Memory.
 func (m *Memory[K, V]) Keep(r Record[K, V]) (added bool) { return m.store(r.node, r.hash) }
 
 // Release removes the entry of key. The error is always nil.

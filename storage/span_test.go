@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -71,16 +73,17 @@ func TestMomentOfTwoInstants(t *testing.T) {
 }
 
 // Entries that a Memory holds count from one instant, though no two clocks are read at the same
-// time: it takes no memory of their own.
+// time: it takes no memory of their own. One whose clocks were read far apart, because the system ran
+// something else in between, is an exception.
 func TestCompactSpansShareTheirOrigin(t *testing.T) {
 	memory := NewMemory[int, int]()
-	now := time.Now()
-	first := memory.Put(0, NewEntry(0, now, now.Add(time.Hour), now.Add(time.Hour)))
+	spans := map[*origin]int{}
 	for key := range 100 {
 		now := time.Now()
-		if entry := memory.Put(key, NewEntry(0, now, now.Add(time.Hour), now.Add(time.Hour))); entry.span.from != first.span.from {
-			t.Fatalf("entry %d counts from %v, the first one from %v", key, entry.span.from.at, first.span.from.at)
-		}
+		spans[memory.Put(key, NewEntry(0, now, now.Add(time.Hour), now.Add(time.Hour))).span.from]++
+	}
+	if most := slices.Max(slices.Collect(maps.Values(spans))); most < 80 {
+		t.Errorf("100 entries count from %d instants, and no more than %d from the same", len(spans), most)
 	}
 }
 

@@ -13,7 +13,7 @@ const (
 	stripes = 32 // a power of two
 	slots   = 6  // a bucket is one cache line
 
-	// A table grows when it holds more than fillNodes nodes in fillBuckets buckets, on average.
+	// A table is crowded when a stripe holds more than fillNodes nodes in fillBuckets buckets, on average.
 	fillNodes, fillBuckets = 9, 2
 )
 
@@ -23,7 +23,8 @@ const (
 //
 // A table does not grow: another one of twice its size takes its place, and the nodes move there a
 // bucket at a time, with the writes that follow. So no write takes time in proportion to the number
-// of entries, but for one that zeroes the new buckets. Nothing makes it smaller.
+// of entries, but for one that makes the new buckets, when it holds no lock any more. Nothing makes
+// it smaller.
 type table[K comparable, V any] struct {
 	buckets  []bucket[K, V]              // a power of two, not less than stripes
 	integers bool                        // the keys are, by hash.AreIntegers
@@ -32,6 +33,7 @@ type table[K comparable, V any] struct {
 
 	moving  atomic.Int32    // stripes that have nodes in prev
 	moved   [stripes]uint32 // of the buckets in prev; guarded by the stripes
+	crowded atomic.Bool     // it has to grow
 	growing atomic.Bool     // somebody makes the one that takes this one's place
 }
 
@@ -152,7 +154,7 @@ func (m *Memory[K, V]) lock(hash uint64) (t *table[K, V], st *stripe) {
 }
 
 // store puts a node in place of the one with its key, if there is one, and reports whether the key
-// is new.
+// is new. The caller calls Grow when it holds no lock any more.
 //
 // A key that does not equal itself, as a NaN does not, has another hash every time. Nobody could
 // find it, and it would not move with its stripe: it is not stored.
@@ -168,8 +170,8 @@ func (m *Memory[K, V]) store(n *node[K, V], hash uint64) (added bool) {
 		return false
 	}
 	b.add(hash, n)
-	if fillBuckets*st.nodes.Add(1) > fillNodes*int64(len(t.buckets)/stripes) {
-		m.grow(t)
+	if fillBuckets*st.nodes.Add(1) > fillNodes*int64(len(t.buckets)/stripes) && !t.crowded.Load() {
+		t.crowded.Store(true)
 	}
 	return true
 }
@@ -190,19 +192,19 @@ func (m *Memory[K, V]) remove(key K) bool {
 	return true
 }
 
-// grow puts a greater table in place of t, if it is full and on its own. One of the writers who see
-// that does it, and the others go on meanwhile.
-//
-// A write that is under way in another stripe goes on in t. That is as good: the nodes of that
-// stripe move under its lock.
-func (m *Memory[K, V]) grow(t *table[K, V]) {
-	if t.prev.Load() != nil || fillBuckets*t.len() <= fillNodes*len(t.buckets) || !t.growing.CompareAndSwap(false, true) {
-		return
+// Grow gives the table more room if it is crowded, and reports whether it has. That takes time in proportion to the
+// number of entries, a few milliseconds for a million; one caller does it, and reads and writes go on meanwhile.
+// It is for package cache, which calls it after Keep, when it holds no lock any more; Offer and Put need no such call.
+func (m *Memory[K, V]) Grow() (grown bool) {
+	t := m.table.Load()
+	if !t.crowded.Load() || t.prev.Load() != nil || !t.growing.CompareAndSwap(false, true) {
+		return false
 	}
 	next := &table[K, V]{buckets: make([]bucket[K, V], 2*len(t.buckets)), integers: t.integers, stripes: t.stripes}
 	next.prev.Store(t)
 	next.moving.Store(stripes)
-	m.table.CompareAndSwap(t, next)
+	// A write that is under way goes on in t. That is as good: the nodes of its stripe move under its lock.
+	return m.table.CompareAndSwap(t, next)
 }
 
 // settleLocked moves the nodes that have the hash's bucket out of the previous table, and those of

@@ -227,6 +227,7 @@ func lookupAtIsLookup[K comparable](t *testing.T, key func(i int) K) {
 				t.Fatal("no record")
 			}
 			memory.Keep(r)
+			memory.Grow()
 			stored[k] = r.Entry()
 		}
 		if i%100 > 0 {
@@ -355,6 +356,42 @@ func TestTableGrowsOnce(t *testing.T) {
 	for key := range 1000 {
 		if memory.Lookup(key) == nil {
 			t.Fatalf("%d is gone", key)
+		}
+	}
+}
+
+// Keep is called under locks of the caller's, and leaves to Grow what takes time in proportion to the number of entries.
+func TestKeepLeavesGrowthToItsCaller(t *testing.T) {
+	now := time.Now()
+	memory := NewMemory[int, int]()
+	keep := func(from, to int) {
+		for key := from; key < to; key++ {
+			r, _ := NewRecord(key, key, now, time.Minute, time.Hour)
+			memory.Keep(r)
+		}
+	}
+	first := memory.table.Load()
+	keep(0, 10)
+	if memory.Grow() {
+		t.Error("Grow has made a table for 10 entries")
+	}
+	keep(10, 1000)
+	if memory.table.Load() != first {
+		t.Error("Keep has made a table")
+	}
+	if !memory.Grow() || memory.table.Load() == first {
+		t.Error("Grow has made no table for 1,000 entries")
+	}
+	if memory.Grow() { // nodes are on the move
+		t.Error("Grow has made a table in the place of one that is not in use yet")
+	}
+	keep(0, 1001) // moves them all, and another one comes
+	if !memory.Grow() {
+		t.Error("Grow has made no other table, though the one that is in use now is crowded as well")
+	}
+	for key := range 1001 {
+		if entry := memory.Lookup(key); entry == nil || entry.Value != key {
+			t.Fatalf("Lookup(%d) = %v", key, entry)
 		}
 	}
 }

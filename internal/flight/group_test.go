@@ -58,6 +58,51 @@ func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 	atRest(t, g)
 }
 
+// JoinLoad joins what Join would join, and leaves everything else to it.
+func TestJoinLoad(t *testing.T) {
+	g := newGroup()
+	version := g.Version(1)
+	if f := g.JoinLoad(1, version, nil); f != nil || registered(g) != 0 {
+		t.Errorf("JoinLoad = %v, want nothing, and nothing registered", f)
+	}
+	f := lead(t, g, 1, start)
+	if got := g.JoinLoad(1, version, nil); got != f {
+		t.Errorf("JoinLoad = %v, want the load", got)
+	}
+	if got := g.JoinLoad(1, version, []*Flight[int, string, string]{f}); got != nil {
+		t.Error("a load waits for itself")
+	}
+	if got := g.JoinLoad(2, g.Version(2), nil); got != nil {
+		t.Error("JoinLoad of another key has found the load")
+	}
+	turn, _, err := g.Set(1, entryOf("set", at(1)), at(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := g.JoinLoad(1, version, nil); got != nil {
+		t.Error("a value that is being written is there, and JoinLoad waits for a load")
+	}
+	g.EndWrite(turn, Written[string]{Entry: entryOf("set", at(1)), OK: true}, at(1))
+	g.End()
+	stands, _, _ := g.Claim(f, Result[string]{Err: errors.New("no")}, at(2))
+	f.Publish()
+	if !stands {
+		t.Error("the load was claimed before")
+	}
+	g.End()
+	atRest(t, g)
+
+	background := g.Refresh(entryOf("old", start), 3, g.Version(3), at(10*time.Minute), named("job")).Flight
+	if got := g.JoinLoad(3, g.Version(3)-1, nil); got != nil {
+		t.Error("JoinLoad waits for a load though the storage has to be looked into again")
+	}
+	if got := g.JoinLoad(3, g.Version(3), nil); got != background || got.Done() == nil {
+		t.Errorf("JoinLoad = %v, want the background load, with a channel to wait on", got)
+	}
+	land(t, g, background, "new", at(10*time.Minute), at(10*time.Minute))
+	atRest(t, g)
+}
+
 func TestOnlyOneClaimStands(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)

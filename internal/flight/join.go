@@ -44,6 +44,18 @@ func (g *Group[K, V, J]) Join(key K, version uint64, ancestors []*Flight[K, V, J
 	return Outcome[K, V, J]{Flight: f, Led: true, Start: true}
 }
 
+// JoinLoad is Join for a load in progress, and returns nil if Join has something else to say. It needs little of a stack.
+func (g *Group[K, V, J]) JoinLoad(key K, version uint64, ancestors []*Flight[K, V, J]) (f *Flight[K, V, J]) {
+	sh := g.shard(key)
+	sh.mu.Lock()
+	if s := sh.slots.find(key); s != nil && s.pending == nil && s.load != nil &&
+		sh.version.Load() == version && !slices.Contains(ancestors, s.load) {
+		f = s.load.waitedLocked()
+	}
+	sh.mu.Unlock()
+	return f
+}
+
 // join returns what a call that found no entry can share, if there is anything.
 func (s *slot[K, V, J]) join(ancestors []*Flight[K, V, J], now time.Time) (out Outcome[K, V, J], ok bool) {
 	switch {
