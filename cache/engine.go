@@ -112,35 +112,40 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 		}
 	}
 	bound := s.clock.Bound()
-	if s.store.memory == nil || bound == nil || e.group.Fenced() {
+	var value V
+	var ok bool
+	if s.store.memory != nil && bound != nil && !e.group.Fenced() {
+		hook.At("memory")
+		entry, fresh := s.store.memory.LookupAt(key, &bound.Moment)
+		if fresh {
+			saturated := s.strategy.saturates && entry.Mark().Load() == s.strategy.saturated
+			if s.plain && saturated {
+				return entry.Value, nil
+			}
+			// This is hit once more: its calls would cost as much again as what they do.
+			if s.countHits {
+				e.counters.hits.inc()
+			}
+			if saturated {
+				return s.process(entry.Value), nil
+			}
+			return e.handOut(s, key, entry), nil
+		}
+		value, ok = e.getSettled(s, key, entry, bound)
+	} else {
 		if s.store.local == nil {
 			return e.getShared(ctx, s, args, key)
 		}
-		if value, ok := e.getExactly(s, key, bound); ok {
-			return value, nil
-		}
-		return e.getLocal(ctx, s, args, key)
+		value, ok = e.getExactly(s, key, bound)
 	}
-	hook.At("memory")
-	entry, fresh := s.store.memory.LookupAt(key, &bound.Moment)
-	if !fresh {
-		if value, ok := e.getSettled(s, key, entry, bound); ok {
-			return value, nil
-		}
-		return e.getLocal(ctx, s, args, key)
+	if ok {
+		return value, nil
 	}
-	saturated := s.strategy.saturates && entry.Mark().Load() == s.strategy.saturated
-	if s.plain && saturated {
-		return entry.Value, nil
+	f, value, err := e.getLocal(ctx, s, args, key)
+	if f != nil {
+		return e.await(ctx, s, f)
 	}
-	// This is hit once more: its calls would cost as much again as what they do.
-	if s.countHits {
-		e.counters.hits.inc()
-	}
-	if saturated {
-		return s.process(entry.Value), nil
-	}
-	return e.handOut(s, key, entry), nil
+	return value, err
 }
 
 // getExactly is getSettled of what a local storage has, for a call that does not look at it at a glance. It is not
@@ -217,27 +222,30 @@ func (s *settings[A, K, V]) process(value V) V {
 }
 
 // getLocal decides for a key of a local storage that has no entry for getSettled, or that entries are
-// refused of.
+// refused of. If it returns a load, the call has to wait for that.
 //
-// New goroutines, of which a stampede has many, have to grow their stacks for deep frames. So what most of them do
-// here has a small one, and that of what only one of them does is in functions of their own.
-func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], args A, key K) (V, error) {
-	if err := checkEqual(key); err != nil {
-		return e.refused(err)
+// New goroutines, of which a stampede has many, have to grow their stacks for deep frames. So the many who wait for
+// the load do not wait in here, and what only one of them does is in functions of its own.
+func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], args A, key K) (f *flight.Flight[K, V, job[A, K, V]], value V, err error) {
+	if err = checkEqual(key); err != nil {
+		value, err = e.refused(err)
+		return nil, value, err
 	}
 	for {
 		seen := e.look(s, key)
 		if seen.entry == nil {
-			if err := ctx.Err(); err != nil {
-				return e.refused(err)
+			if err = ctx.Err(); err != nil {
+				value, err = e.refused(err)
+				return nil, value, err
 			}
-			if f := e.joinLoad(ctx, key, &seen); f != nil {
+			if f = e.joinLoad(ctx, key, &seen); f != nil {
 				e.joined(false)
-				return e.await(ctx, s, f)
+				return f, value, nil
 			}
 		}
-		if value, err, done := e.decide(ctx, s, args, key, &seen); done {
-			return value, err
+		done := false
+		if value, err, done = e.decide(ctx, s, args, key, &seen); done {
+			return nil, value, err
 		}
 	}
 }

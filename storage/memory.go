@@ -16,9 +16,9 @@ import (
 // but All, and the write with which the table grows: at its end it makes the new one, while others go
 // on. No method looks at its ctx or fails. It has no bound of its own; the cache's eviction strategy keeps it within capacity.
 //
-// Beside the entries the table takes some 20 bytes for each, and up to 43 from when it has grown
-// until all have moved: that takes a write for every ten entries or so. Until then a read looks at two
-// places. It keeps the memory until Clear. A key that does not equal itself, as a NaN
+// Beside the entries the table takes some 20 bytes for each. When one of more than some 5,000 entries has grown it is
+// up to 43, and a read looks at two places, until all entries have moved: that takes a write for every
+// ten of them or so. It keeps the memory until Clear. A key that does not equal itself, as a NaN
 // does not, is not stored: nobody could find it.
 //
 // A Memory serves one cache, because the marks of its entries belong to that cache's eviction
@@ -37,7 +37,7 @@ var (
 // NewMemory returns an empty memory storage. It starts no goroutine.
 func NewMemory[K comparable, V any]() *Memory[K, V] {
 	m := &Memory[K, V]{}
-	m.table.Store(newTable[K, V]())
+	m.table.Store(newTable[K, V](stripes, new([stripes]stripe)))
 	return m
 }
 
@@ -175,7 +175,7 @@ func (m *Memory[K, V]) Drop(key K) bool { return m.remove(key) }
 
 // Clear removes all entries; one offered meanwhile may go with them. The error is always nil.
 func (m *Memory[K, V]) Clear(context.Context) error {
-	m.table.Store(newTable[K, V]())
+	m.table.Store(newTable[K, V](stripes, new([stripes]stripe)))
 	return nil
 }
 

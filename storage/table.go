@@ -2,6 +2,7 @@ package storage
 
 import (
 	"iter"
+	"math"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -13,8 +14,11 @@ const (
 	stripes = 32 // a power of two
 	slots   = 6  // a bucket is one cache line
 
-	// A table is crowded when a stripe holds more than fillNodes nodes in fillBuckets buckets, on average.
-	fillNodes, fillBuckets = 9, 2
+	fill = 4.5 // nodes in a bucket, on average, with which a table is full
+
+	// The nodes of a table with no more buckets than that move at once, in a fraction of a millisecond. Those of a
+	// larger one do with the writes that follow; until they have, reads look at two places.
+	atOnce = 1024
 )
 
 // table is a hash table from keys to nodes. Reads take no lock and write nothing; writes take turns
@@ -22,7 +26,7 @@ const (
 // the bucket and the node.
 //
 // A table does not grow: another one of twice its size takes its place, and the nodes move there a
-// bucket at a time, with the writes that follow. So no write takes time in proportion to the number
+// bucket at a time, if they are many with the writes that follow. So no write takes time in proportion to the number
 // of entries, but for one that makes the new buckets, when it holds no lock any more. Nothing makes
 // it smaller.
 type table[K comparable, V any] struct {
@@ -30,6 +34,7 @@ type table[K comparable, V any] struct {
 	integers bool                        // the keys are, by hash.AreIntegers
 	prev     atomic.Pointer[table[K, V]] // what this one takes the place of, until all nodes have moved
 	stripes  *[stripes]stripe            // shared with prev
+	limit    int64                       // of the nodes of a stripe: with more the table is crowded
 
 	moving  atomic.Int32    // stripes that have nodes in prev
 	moved   [stripes]uint32 // of the buckets in prev; guarded by the stripes
@@ -65,11 +70,13 @@ func (n *node[K, V]) stored() *Entry[V] {
 	return &n.entry
 }
 
-func newTable[K comparable, V any]() *table[K, V] {
+func newTable[K comparable, V any](buckets int, st *[stripes]stripe) *table[K, V] {
+	mean := fill * float64(buckets/stripes)
 	return &table[K, V]{
-		buckets:  make([]bucket[K, V], stripes),
+		buckets:  make([]bucket[K, V], buckets),
 		integers: hash.AreIntegers[K](),
-		stripes:  new([stripes]stripe),
+		stripes:  st,
+		limit:    int64(mean + 3*math.Sqrt(mean)), // by chance, some of the stripes hold as many more than others
 	}
 }
 
@@ -170,7 +177,7 @@ func (m *Memory[K, V]) store(n *node[K, V], hash uint64) (added bool) {
 		return false
 	}
 	b.add(hash, n)
-	if fillBuckets*st.nodes.Add(1) > fillNodes*int64(len(t.buckets)/stripes) && !t.crowded.Load() {
+	if st.nodes.Add(1) > t.limit && !t.crowded.Load() {
 		t.crowded.Store(true)
 	}
 	return true
@@ -200,11 +207,18 @@ func (m *Memory[K, V]) Grow() (grown bool) {
 	if !t.crowded.Load() || t.prev.Load() != nil || !t.growing.CompareAndSwap(false, true) {
 		return false
 	}
-	next := &table[K, V]{buckets: make([]bucket[K, V], 2*len(t.buckets)), integers: t.integers, stripes: t.stripes}
+	next := newTable[K, V](2*len(t.buckets), t.stripes)
 	next.prev.Store(t)
 	next.moving.Store(stripes)
 	// A write that is under way goes on in t. That is as good: the nodes of its stripe move under its lock.
-	return m.table.CompareAndSwap(t, next)
+	if !m.table.CompareAndSwap(t, next) {
+		return false // dropped meanwhile
+	}
+	for i := 0; len(t.buckets) <= atOnce && i < len(t.buckets) && next.prev.Load() != nil; i++ {
+		_, st := m.lock(uint64(i)) // settles that bucket
+		st.mu.Unlock()
+	}
+	return true
 }
 
 // settleLocked moves the nodes that have the hash's bucket out of the previous table, and those of

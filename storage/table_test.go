@@ -211,7 +211,7 @@ func lookupAtIsLookup[K comparable](t *testing.T, key func(i int) K) {
 	memory.Put(key(-1), NewEntry(0, now, now, now)) // from now on, all entries and moments count from the same instant
 	stored := make(map[K]*Entry[int])
 	moving := 0
-	for i := range 2000 {
+	for i := range 11_000 { // more than move at once
 		k, due := key(i), now.Add(time.Duration(i%5)*time.Minute)
 		switch i % 3 {
 		case 0:
@@ -375,24 +375,51 @@ func TestKeepLeavesGrowthToItsCaller(t *testing.T) {
 	if memory.Grow() {
 		t.Error("Grow has made a table for 10 entries")
 	}
-	keep(10, 1000)
+	keep(10, 5000)
 	if memory.table.Load() != first {
 		t.Error("Keep has made a table")
 	}
 	if !memory.Grow() || memory.table.Load() == first {
-		t.Error("Grow has made no table for 1,000 entries")
+		t.Error("Grow has made no table for 5,000 entries")
 	}
-	if memory.Grow() { // nodes are on the move
-		t.Error("Grow has made a table in the place of one that is not in use yet")
+	if memory.table.Load().prev.Load() != nil {
+		t.Error("5,000 entries have not moved at once")
 	}
-	keep(0, 1001) // moves them all, and another one comes
+	if memory.Grow() {
+		t.Error("Grow has made another table, though there was no write")
+	}
+	keep(5000, 5001)
 	if !memory.Grow() {
-		t.Error("Grow has made no other table, though the one that is in use now is crowded as well")
+		t.Error("Grow has made no other table, though this one is crowded as well")
 	}
-	for key := range 1001 {
+	for key := range 5001 {
 		if entry := memory.Lookup(key); entry == nil || entry.Value != key {
 			t.Fatalf("Lookup(%d) = %v", key, entry)
 		}
+	}
+}
+
+// The nodes of a large table do not move at once, and until they have, no other one takes its place.
+func TestLargeTableMovesWithTheWrites(t *testing.T) {
+	now := time.Now()
+	memory, keys := NewMemory[int, int](), 0
+	for ; memory.table.Load().prev.Load() == nil; keys++ {
+		memory.Put(keys, NewEntry(keys, now, now, now))
+	}
+	table := memory.table.Load()
+	if prev := table.prev.Load(); len(prev.buckets) <= atOnce {
+		t.Errorf("the nodes of %d buckets have not moved at once", len(prev.buckets))
+	}
+	table.crowded.Store(true)
+	if memory.Grow() {
+		t.Error("a third table has taken the place of one from which nodes have not moved")
+	}
+	for range len(table.buckets) { // by chance, some stripes have fewer than others
+		memory.Put(keys, NewEntry(keys, now, now, now))
+		keys++
+	}
+	if table.prev.Load() != nil {
+		t.Errorf("nodes have not moved after %d writes", len(table.buckets))
 	}
 }
 
