@@ -132,16 +132,18 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 			return e.handOut(s, key, entry), nil
 		}
 		value, ok = e.getSettled(s, key, entry, bound)
-	} else {
-		if s.store.local == nil {
-			return e.getShared(ctx, s, args, key)
-		}
+	} else if s.store.local != nil {
 		value, ok = e.getExactly(s, key, bound)
 	}
-	if ok {
+	var f *flight.Flight[K, V, job[A, K, V]]
+	switch {
+	case ok:
 		return value, nil
+	case s.store.local == nil:
+		f, value, err = e.getShared(ctx, s, args, key)
+	default:
+		f, value, err = e.getLocal(ctx, s, args, key)
 	}
-	f, value, err := e.getLocal(ctx, s, args, key)
 	if f != nil {
 		return e.await(ctx, s, f)
 	}

@@ -261,6 +261,40 @@ func TestLookupIsSharedAndEndsInAnEntryOrAFlight(t *testing.T) {
 	}
 }
 
+// JoinShared joins what JoinLookup would join, and leaves everything else to it.
+func TestJoinShared(t *testing.T) {
+	yes := func(*string) bool { return true }
+	g := newGroup()
+	joins := func(what string, l *Lookup[int, string, string], f *Flight[int, string, string], ancestors []*Flight[int, string, string], absent, outdated func(*string) bool) {
+		t.Helper()
+		if gotL, gotF := g.JoinShared(1, ancestors, absent, outdated); gotL != l || gotF != f {
+			t.Errorf("%s: JoinShared = %p, %p, want %p, %p", what, gotL, gotF, l, f)
+		}
+	}
+	joins("nothing in progress", nil, nil, nil, yes, no)
+	if registered(g) != 0 {
+		t.Error("JoinShared has registered something")
+	}
+	l := g.JoinLookup(1, nil, start, named("job"), no, no).Lookup
+	joins("a lookup", l, nil, nil, yes, no)
+	joins("a lookup of a storage that was replaced", nil, nil, nil, yes, yes)
+	f := g.EndLookup(l, nil, at(1), true, "foreground", "background")
+	g.End()
+	joins("a load after a lookup", nil, f, nil, yes, no)
+	joins("the load that makes the call", nil, nil, []*Flight[int, string, string]{f}, yes, no)
+	joins("a load of which the storage may hold something", nil, nil, nil, no, no)
+	second := g.JoinLookup(1, nil, at(1), named("job"), no, no).Lookup
+	joins("a lookup beside such a load", second, nil, nil, no, no)
+	g.AbortLookup(second, errors.New("no"))
+	g.End()
+	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entryOf("v", at(1)), Write: true}, at(2))
+	f.Publish()
+	joins("a value that is being written", nil, nil, nil, yes, no)
+	g.EndWrite(turn, Written[string]{Entry: entryOf("v", at(1)), OK: true}, at(2))
+	g.End()
+	atRest(t, g)
+}
+
 func TestLookupIsHandedWhatIsCommittedMeanwhile(t *testing.T) {
 	g := newGroup()
 	l := g.JoinLookup(1, nil, start, named("job"), no, no).Lookup

@@ -164,6 +164,25 @@ func (g *Group[K, V, J]) JoinLookup(key K, ancestors []*Flight[K, V, J], now tim
 	return Outcome[K, V, J]{Lookup: l, Led: true, Start: true}
 }
 
+// JoinShared is JoinLookup for what is in progress, and returns neither if JoinLookup has something else to say. It
+// needs little of a stack.
+func (g *Group[K, V, J]) JoinShared(key K, ancestors []*Flight[K, V, J], absent, outdated func(*J) bool) (l *Lookup[K, V, J], f *Flight[K, V, J]) {
+	sh := g.shard(key)
+	sh.mu.Lock()
+	s := sh.slots.find(key)
+	switch {
+	case s == nil || s.pending != nil:
+	case s.load != nil && absent(&s.load.Job):
+		if !slices.Contains(ancestors, s.load) {
+			f = s.load.waitedLocked()
+		}
+	case s.lookup != nil && !outdated(&s.lookup.Job):
+		l = s.lookup
+	}
+	sh.mu.Unlock()
+	return l, f
+}
+
 // EndLookup ends a lookup with what the storage returned, nil for nothing, unless it has been ended
 // before. If there is a load to start, it is returned: in the foreground with the job given for
 // that, or behind a stale entry with the other one, if it is to be refreshed. The flight is counted for itself: the caller
