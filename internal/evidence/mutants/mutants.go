@@ -183,8 +183,8 @@ var mutants = []mutant{
 	{
 		name:  "expired while a lookup was joined",
 		file:  "cache/lookup.go",
-		old:   `		case entry != nil && entry.Expired(s.clock.Now()):`,
-		new:   `		case false:`,
+		old:   `	case entry != nil && entry.Expired(s.clock.Now()):`,
+		new:   `	case false:`,
 		finds: []string{explore},
 	},
 	{
