@@ -268,33 +268,44 @@ func TestC28_NoneNamesNoVictim(t *testing.T) {
 	})
 }
 
-// The table of a Memory grows when the write that makes it grow holds no lock any more, whoever wrote.
+// The table of a Memory grows when the write that makes it grow holds up nobody any more, whoever wrote.
 func TestMemoryGrowsWithTheCache(t *testing.T) {
-	for name, write := range map[string]func(t *testing.T, c *cache.Cache[int, int], key int){
-		"loads": func(t *testing.T, c *cache.Cache[int, int], key int) {
-			if _, err := c.Get(t.Context(), key); err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Wait(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"sets": func(t *testing.T, c *cache.Cache[int, int], key int) {
-			if err := c.Set(t.Context(), key, key); err != nil {
-				t.Fatal(err)
-			}
-		},
+	get := func(t *testing.T, c *cache.Cache[string, int], key string) {
+		if _, err := c.Get(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := func(t *testing.T, c *cache.Cache[string, int], key string) {
+		if err := c.Set(t.Context(), key, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := builderFunc(func(began time.Time, _ string, v int) *storage.Entry[int] {
+		return storage.NewEntry(v, began, time.Time{}, time.Time{})
+	})
+	for name, tt := range map[string]struct {
+		write   func(t *testing.T, c *cache.Cache[string, int], key string)
+		options []cache.Option
+	}{
+		"loads in place": {write: get},
+		"sets in place":  {write: set},
+		"loads in turn":  {write: get, options: []cache.Option{cache.WithEntryBuilder(foreign)}},
+		"sets in turn":   {write: set, options: []cache.Option{cache.WithEntryBuilder(foreign)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			memory := storage.NewMemory[int, int]()
-			c, err := cache.New(func(_ context.Context, key int) (int, error) { return key, nil }, cache.WithStorage(memory))
+			memory := storage.NewMemory[string, int]()
+			c, err := cache.New(func(context.Context, string) (int, error) { return 1, nil },
+				append(tt.options, cache.WithStorage(memory))...)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for key := range 5000 {
-				write(t, c, key)
+			for n := range 5000 {
+				tt.write(t, c, fmt.Sprint(n))
 				if memory.Grow() {
-					t.Fatalf("the table was crowded with %d entries, and the cache has let that be", key+1)
+					t.Fatalf("the table was full with %d entries, and the cache has let that be", n+1)
 				}
 			}
 		})

@@ -58,7 +58,7 @@ func (e *engine[A, K, V]) offer(ctx context.Context, s *settings[A, K, V], key K
 	entry := w.Entry
 	if s.store.memory != nil {
 		hook.At("memory")
-		entry = s.store.memory.Put(key, entry)
+		entry = s.store.memory.KeepCopy(key, entry)
 	} else {
 		began := s.clock.Now()
 		err, w.GivenUp = e.call(ctx, s, s.storageTimeout, nil,

@@ -18,7 +18,7 @@ import (
 //
 // Beside the entries the table takes some 20 bytes for each. When one of more than some 5,000 entries has grown it is
 // up to 43, and a read looks at two places, until all entries have moved: that takes a write for every
-// ten of them or so. It keeps the memory until Clear. A key that does not equal itself, as a NaN
+// six to ten of them. It keeps the memory until Clear. A key that does not equal itself, as a NaN
 // does not, is not stored: nobody could find it.
 //
 // A Memory serves one cache, because the marks of its entries belong to that cache's eviction
@@ -121,10 +121,15 @@ func (m *Memory[K, V]) Offer(_ context.Context, key K, entry *Entry[V]) error {
 // entry's instants have a monotonic reading, what the copy tells of the wall clock may differ from
 // them by a microsecond.
 func (m *Memory[K, V]) Put(key K, entry *Entry[V]) *Entry[V] {
+	defer m.Grow()
+	return m.KeepCopy(key, entry)
+}
+
+// KeepCopy is Put for package cache, which calls [Memory.Grow] when it holds up nobody any more.
+func (m *Memory[K, V]) KeepCopy(key K, entry *Entry[V]) *Entry[V] {
 	n := &node[K, V]{key: key, entry: Entry[V]{span: entry.span, Value: entry.Value}}
 	n.entry.span.compact()
 	m.store(n, hash.Of(key))
-	m.Grow()
 	return &n.entry
 }
 

@@ -34,11 +34,11 @@ type table[K comparable, V any] struct {
 	integers bool                        // the keys are, by hash.AreIntegers
 	prev     atomic.Pointer[table[K, V]] // what this one takes the place of, until all nodes have moved
 	stripes  *[stripes]stripe            // shared with prev
-	limit    int64                       // of the nodes of a stripe: with more the table is crowded
+	limit    int64                       // of the nodes of a stripe: with more the table may be full
 
 	moving  atomic.Int32    // stripes that have nodes in prev
 	moved   [stripes]uint32 // of the buckets in prev; guarded by the stripes
-	crowded atomic.Bool     // it has to grow
+	crowded atomic.Bool     // a stripe is beyond its limit
 	growing atomic.Bool     // somebody makes the one that takes this one's place
 }
 
@@ -161,7 +161,7 @@ func (m *Memory[K, V]) lock(hash uint64) (t *table[K, V], st *stripe) {
 }
 
 // store puts a node in place of the one with its key, if there is one, and reports whether the key
-// is new. The caller calls Grow when it holds no lock any more.
+// is new. The caller calls Grow when it holds up nobody any more.
 //
 // A key that does not equal itself, as a NaN does not, has another hash every time. Nobody could
 // find it, and it would not move with its stripe: it is not stored.
@@ -199,12 +199,20 @@ func (m *Memory[K, V]) remove(key K) bool {
 	return true
 }
 
-// Grow gives the table more room if it is crowded, and reports whether it has. That takes time in proportion to the
-// number of entries, a few milliseconds for a million; one caller does it, and reads and writes go on meanwhile.
-// It is for package cache, which calls it after Keep, when it holds no lock any more; Offer and Put need no such call.
+// Grow gives the table more room if it is full, and reports whether it has. That takes time in proportion to the
+// number of entries, a few milliseconds for a million, or more beside a garbage collection; one caller does it, and
+// reads and writes go on meanwhile. It is for package cache, which calls it after Keep and KeepCopy, when it holds up
+// nobody any more; Offer and Put need no such call.
 func (m *Memory[K, V]) Grow() (grown bool) {
 	t := m.table.Load()
-	if !t.crowded.Load() || t.prev.Load() != nil || !t.growing.CompareAndSwap(false, true) {
+	if !t.crowded.Load() || t.prev.Load() != nil {
+		return false
+	}
+	if float64(t.len()) <= fill*float64(len(t.buckets)) {
+		t.crowded.Store(false) // some day that happens to a stripe of any table that is nearly full
+		return false
+	}
+	if !t.growing.CompareAndSwap(false, true) {
 		return false
 	}
 	next := newTable[K, V](2*len(t.buckets), t.stripes)

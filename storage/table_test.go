@@ -399,6 +399,37 @@ func TestKeepLeavesGrowthToItsCaller(t *testing.T) {
 	}
 }
 
+// A stripe that holds more than others by chance does not make the table grow.
+func TestCrowdedStripeAlone(t *testing.T) {
+	now := time.Now()
+	memory := NewMemory[int, int]()
+	first := memory.table.Load()
+	stored := []int{}
+	for key := 0; len(stored) < 50; key++ {
+		if hash.Of(key)%stripes == 0 {
+			memory.Put(key, NewEntry(key, now, now, now))
+			stored = append(stored, key)
+		}
+	}
+	if memory.table.Load() != first {
+		t.Error("50 entries have made the table grow")
+	}
+	for key := range 1000 {
+		memory.KeepCopy(key, NewEntry(key, now, now, now))
+	}
+	if memory.table.Load() != first {
+		t.Error("KeepCopy has made a table")
+	}
+	if !memory.Grow() {
+		t.Error("the table does not grow any more")
+	}
+	for _, key := range stored {
+		if memory.Lookup(key) == nil {
+			t.Fatalf("%d is gone", key)
+		}
+	}
+}
+
 // The nodes of a large table do not move at once, and until they have, no other one takes its place.
 func TestLargeTableMovesWithTheWrites(t *testing.T) {
 	now := time.Now()

@@ -75,22 +75,22 @@ func TestJoinLoad(t *testing.T) {
 	if got := g.JoinLoad(2, g.Version(2), nil); got != nil {
 		t.Error("JoinLoad of another key has found the load")
 	}
-	turn, _, err := g.Set(1, entryOf("set", at(1)), at(1))
+	land(t, g, f, "v", start, at(1))
+	atRest(t, g)
+
+	// A value is being written, and beside that a load has been asked for.
+	turn, _, err := g.Set(1, entryOf("set", at(2)), at(2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := g.JoinLoad(1, version, nil); got != nil {
-		t.Error("a value that is being written is there, and JoinLoad waits for a load")
+	forced := g.Force(1, nil, named("job")).Flight
+	if got := g.JoinLoad(1, g.Version(1), nil); forced == nil || got != nil {
+		t.Error("there is a value that is being written, and JoinLoad waits for a load")
 	}
-	g.EndWrite(turn, Written[string]{Entry: entryOf("set", at(1)), OK: true}, at(1))
+	g.EndWrite(turn, Written[string]{Entry: entryOf("set", at(2)), OK: true}, at(2))
 	g.End()
-	stands, _, _ := g.Claim(f, Result[string]{Err: errors.New("no")}, at(2))
-	f.Publish()
-	if !stands {
-		t.Error("the load was claimed before")
-	}
+	g.Claim(forced, Result[string]{Err: errors.New("no")}, at(3))
 	g.End()
-	atRest(t, g)
 
 	background := g.Refresh(entryOf("old", start), 3, g.Version(3), at(10*time.Minute), named("job")).Flight
 	if got := g.JoinLoad(3, g.Version(3)-1, nil); got != nil {
@@ -285,12 +285,21 @@ func TestJoinShared(t *testing.T) {
 	joins("a load of which the storage may hold something", nil, nil, nil, no, no)
 	second := g.JoinLookup(1, nil, at(1), named("job"), no, no).Lookup
 	joins("a lookup beside such a load", second, nil, nil, no, no)
+	joins("a lookup beside the load that makes the call", nil, nil, []*Flight[int, string, string]{f}, yes, no)
 	g.AbortLookup(second, errors.New("no"))
 	g.End()
-	_, turn, _ := g.Claim(f, Result[string]{Value: "v", Entry: entryOf("v", at(1)), Write: true}, at(2))
-	f.Publish()
-	joins("a value that is being written", nil, nil, nil, yes, no)
-	g.EndWrite(turn, Written[string]{Entry: entryOf("v", at(1)), OK: true}, at(2))
+	land(t, g, f, "v", at(1), at(2))
+
+	turn, _, err := g.Set(1, entryOf("set", at(3)), at(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forced := g.Force(1, nil, named("job")).Flight
+	joins("a load beside a value that is being written", nil, nil, nil, yes, no)
+	g.EndWrite(turn, Written[string]{Entry: entryOf("set", at(3)), OK: true}, at(3))
+	g.End()
+	joins("that load when it is written", nil, forced, nil, yes, no)
+	g.Claim(forced, Result[string]{Err: errors.New("no")}, at(4))
 	g.End()
 	atRest(t, g)
 }
