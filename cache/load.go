@@ -25,8 +25,8 @@ type job[A any, K comparable, V any] struct {
 	unread     bool       // the storage could not be read
 
 	// Of the one who runs it.
-	work    func() // see workOn
 	started bool   // work has been called
+	work    func() // see workOn
 }
 
 // attempt is how far a flight has come.
@@ -65,6 +65,7 @@ func (e *engine[A, K, V]) start(f *flight.Flight[K, V, job[A, K, V]]) {
 // one allocation.
 func (e *engine[A, K, V]) workOn(f *flight.Flight[K, V, job[A, K, V]]) func() {
 	f.Job.work = func() {
+		growStack(false)
 		if f.Job.started {
 			e.overdue(f)
 			return
@@ -74,6 +75,22 @@ func (e *engine[A, K, V]) workOn(f *flight.Flight[K, V, job[A, K, V]]) func() {
 	}
 	return f.Job.work
 }
+
+// growStack makes the stack of a new goroutine large enough for a whole flight, at once, while there is next to nothing on
+// it: what is on a stack has to be copied, frame by frame, and a flight would come to that in one of its deepest calls. What
+// counts is the size of the frame; nobody calls it with use. CockroachDB's util/growstack does the same.
+//
+//go:noinline
+func growStack(use bool) byte {
+	if !use {
+		return 0
+	}
+	var room [3 << 9]byte
+	return last(&room)
+}
+
+//go:noinline
+func last(room *[3 << 9]byte) byte { return room[len(room)-1] }
 
 // load calls the load function and claims its result.
 func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {

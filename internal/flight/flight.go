@@ -26,8 +26,8 @@ type Flight[K comparable, V, J any] struct {
 
 	// Written under the shard's lock, by whoever registers the flight, or later by whoever runs it;
 	// so that one may read them without it.
-	started bool
 	created time.Time // what counts as when the load began, see Created
+	started bool
 
 	claimed bool // the result stands; guarded by the shard's lock
 }
