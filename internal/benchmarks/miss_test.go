@@ -14,8 +14,9 @@ import (
 // BenchmarkMiss measures a miss in a full cache: a look, an instant load, a write and an eviction. A key comes back only after 1<<20
 // others. A library may work off its writes later, or drop them.
 //
-// The last one, detached, is no cache: it is what a load costs that a caller can leave and that ends at its timeout, whatever the load
-// function does: a goroutine, a timer and a channel.
+// The last two are no caches, but the larger parts of a miss of this library. Detached is what a load costs that a caller can leave and
+// that ends at its timeout, whatever the load function does: a goroutine, a timer and a channel. Stored is a Set of a new key, also into
+// a full cache, on the goroutine of the caller.
 func BenchmarkMiss(b *testing.B) {
 	const ring = 1 << 20
 	misses := sync.OnceValue(func() []string { return makeKeys(string16, 0, ring) })
@@ -47,6 +48,16 @@ func BenchmarkMiss(b *testing.B) {
 			})
 		}
 	})
+	parts(b, misses)
+}
+
+// parts measures the parts of a miss.
+func parts(b *testing.B, misses func() []string) {
+	all := libraries.All[string]()
+	ours := all[slices.IndexFunc(all, func(l libraries.Library[string]) bool { return l.Name == "memoize" })]
+	s, next := open(b, ours, few, neverStale, neverExpired), 0
+	defer s.close()
+	s.fill(b, makeKeys(string16, len(misses()), few))
 	for range *turns {
 		for _, goroutines := range []int{1, 2, 8} {
 			b.Run(fmt.Sprintf("goroutines=%d/lib=detached", goroutines), func(b *testing.B) {
@@ -54,6 +65,16 @@ func BenchmarkMiss(b *testing.B) {
 				share(b, goroutines, func(_, n int) {
 					for range n {
 						<-detached()
+					}
+				})
+			})
+			b.Run(fmt.Sprintf("goroutines=%d/lib=stored", goroutines), func(b *testing.B) {
+				b.ReportAllocs()
+				keys, first := misses(), next
+				next = (first + b.N) % len(keys)
+				share(b, goroutines, func(g, n int) {
+					for i := range n {
+						s.Set(keys[(first+i*goroutines+g)%len(keys)], 1)
 					}
 				})
 			})
