@@ -310,14 +310,14 @@ var scenarios = []struct {
 		})
 		return func() error { return w.settled(0, 1, 1) }
 	}},
-	{name: "new_full_storage_get_get", only: "memory", make: func(w *world) func() error {
+	{name: "new_full_storage_get", only: "memory", make: func(w *world) func() error {
 		w.open(1)
-		w.thread("get", func() { w.get(ctx, 0) })
+		w.get(ctx, 0)
 		w.thread("get of another key", func() { w.get(ctx, 1) })
 		w.thread("reconfigure", func() {
 			next := storage.NewMemory[int, value]()
 			now := w.clock.Now()
-			for key := keys; key < keys+3; key++ {
+			for key := keys; key < keys+2; key++ {
 				next.Put(key, storage.NewEntry(value{Key: key}, now, now.Add(updateAfter), now.Add(expireAfter)))
 			}
 			if err := w.cache.Reconfigure(cache.WithStorage[int, value](next)); err != nil {
