@@ -229,7 +229,7 @@ func (s *settings[A, K, V]) record(key K, value V, created, now time.Time) (r st
 	if !s.inline() || !s.stockBuilder || s.expireAfter != Forever && s.expireAfter <= max(now.Sub(created), 0) {
 		return r, false
 	}
-	return storage.NewRecord(key, value, created, s.updateAfter, s.expireAfter)
+	return s.store.memory.NewRecord(key, value, created, s.updateAfter, s.expireAfter)
 }
 
 // keep stores what a call has that began with other settings, and tells the strategy, for a caller

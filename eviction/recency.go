@@ -37,7 +37,8 @@ const (
 type recency[K comparable] struct {
 	capacity atomic.Int64
 	looks    int64 // as the constant, but for tests
-	_        [apart - 16]byte
+	hash     hash.Hasher[K]
+	_        [apart - 48]byte
 
 	shards [shards]recencyShard[K]
 
@@ -69,13 +70,14 @@ type recencyShard[K comparable] struct {
 // open makes a zero recency ready for use.
 func (r *recency[K]) open(capacity int) {
 	r.looks = looks
+	r.hash = hash.New[K]()
 	r.Resize(capacity)
 	r.Clear()
 }
 
 // MarkWritten makes key the newest, whether it was known or not.
 func (r *recency[K]) MarkWritten(key K, mark *storage.Mark) {
-	r.MarkWrittenHashed(hash.Of(key), key, mark)
+	r.MarkWrittenHashed(r.hash.Of(key), key, mark)
 }
 
 // MarkWrittenHashed is MarkWritten with the hash of key, which the cache has made for itself.
@@ -106,7 +108,7 @@ func (r *recency[K]) MarkWrittenHashed(hash uint64, key K, _ *storage.Mark) {
 
 // markUsed makes key the newest if it is known.
 func (r *recency[K]) markUsed(key K) {
-	i, hash := shardOf(hash.Of(key))
+	i, hash := shardOf(r.hash.Of(key))
 	s := &r.shards[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +119,7 @@ func (r *recency[K]) markUsed(key K) {
 
 // MarkReleased takes key out of the books.
 func (r *recency[K]) MarkReleased(key K) {
-	i, hash := shardOf(hash.Of(key))
+	i, hash := shardOf(r.hash.Of(key))
 	s := &r.shards[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()

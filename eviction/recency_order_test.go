@@ -87,7 +87,8 @@ func TestRecencyKeepsOrder(t *testing.T) {
 }
 
 func inFirstShard[K comparable](key K) bool {
-	shard, _ := shardOf(hash.Of(key))
+	h := hash.New[K]()
+	shard, _ := shardOf(h.Of(key))
 	return shard == 0
 }
 

@@ -1,7 +1,6 @@
 package eviction
 
 import (
-	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -45,7 +44,7 @@ func NewS3FIFO[K comparable](capacity int) *S3FIFO[K] {
 
 // MarkWritten lets key into small, or into main if it is remembered, or leaves a known key where and as it is.
 func (s *S3FIFO[K]) MarkWritten(key K, mark *storage.Mark) {
-	s.MarkWrittenHashed(hash.Of(key), key, mark)
+	s.MarkWrittenHashed(s.hash.Of(key), key, mark)
 }
 
 // MarkWrittenHashed is MarkWritten with the hash of key, which the cache has made for itself.
@@ -72,7 +71,7 @@ func (s *S3FIFO[K]) MarkWrittenHashed(hash uint64, key K, mark *storage.Mark) {
 
 // MarkReleased takes key out of the books.
 func (s *S3FIFO[K]) MarkReleased(key K) {
-	h := hash.Of(key)
+	h := s.hash.Of(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// A key in ghost stays there: this is the release that follows its being named.
@@ -100,7 +99,7 @@ func (s *S3FIFO[K]) NextToRelease() (key K, ok bool) {
 				continue
 			}
 			key = s.removeLocked(id)
-			s.ghost.add(hash.Of(key))
+			s.ghost.add(s.hash.Of(key))
 			s.ghost.trim(mainShare)
 			return key, true
 		}

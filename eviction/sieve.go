@@ -27,7 +27,8 @@ const sieveHits = 1
 // A SIEVE holds on to the marks given to MarkWritten, hence to the entries that they are part of, until their keys are released.
 type SIEVE[K comparable] struct {
 	owner owner
-	_     [64]byte // keeps the owner, which every read loads, off the cache line that the lock dirties
+	hash  hash.Hasher[K]
+	_     [64]byte // keeps what reads load off the cache line that the lock dirties
 
 	mu       sync.Mutex
 	capacity int                     // guarded by mu
@@ -43,7 +44,7 @@ var (
 
 // NewSIEVE returns a strategy that allows capacity keys.
 func NewSIEVE[K comparable](capacity int) *SIEVE[K] {
-	return &SIEVE[K]{owner: newOwner(&owners), capacity: capacity}
+	return &SIEVE[K]{owner: newOwner(&owners), hash: hash.New[K](), capacity: capacity}
 }
 
 // MarkRead sets the bit of key.
@@ -59,7 +60,7 @@ func (s *SIEVE[K]) Saturated() (word uint32) { return s.owner.saturated(sieveHit
 
 // lookUpAndHit is the part of MarkRead that is rare where the storage hands out the entries it was given.
 func (s *SIEVE[K]) lookUpAndHit(key K) {
-	h := hash.Of(key)
+	h := s.hash.Of(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id := s.books.find(h, key); id != noNode {
@@ -69,7 +70,7 @@ func (s *SIEVE[K]) lookUpAndHit(key K) {
 
 // MarkWritten makes key the newest, without its bit set, or leaves a known key where and as it is.
 func (s *SIEVE[K]) MarkWritten(key K, mark *storage.Mark) {
-	s.MarkWrittenHashed(hash.Of(key), key, mark)
+	s.MarkWrittenHashed(s.hash.Of(key), key, mark)
 }
 
 // MarkWrittenHashed is MarkWritten with the hash of key, which the cache has made for itself.
@@ -94,7 +95,7 @@ func (s *SIEVE[K]) MarkWrittenHashed(hash uint64, key K, mark *storage.Mark) {
 
 // MarkReleased takes key out of the books.
 func (s *SIEVE[K]) MarkReleased(key K) {
-	h := hash.Of(key)
+	h := s.hash.Of(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := s.books.find(h, key)

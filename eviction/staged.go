@@ -17,7 +17,8 @@ const (
 // reads are counted in marks.
 type staged[K comparable] struct {
 	owner owner
-	_     [64]byte // keeps the owner, which every read loads, off the cache line that the lock dirties
+	hash  hash.Hasher[K]
+	_     [64]byte // keeps what reads load off the cache line that the lock dirties
 
 	mu       sync.Mutex
 	capacity int                     // guarded by mu
@@ -27,7 +28,7 @@ type staged[K comparable] struct {
 }
 
 func newStaged[K comparable](capacity int) staged[K] {
-	return staged[K]{owner: newOwner(&owners), capacity: capacity}
+	return staged[K]{owner: newOwner(&owners), hash: hash.New[K](), capacity: capacity}
 }
 
 // MarkRead counts a read of key.
@@ -43,7 +44,7 @@ func (s *staged[K]) Saturated() (word uint32) { return s.owner.saturated(maxHits
 
 // lookUpAndHit is the part of MarkRead that is rare where the storage hands out the entries it was given.
 func (s *staged[K]) lookUpAndHit(key K) {
-	h := hash.Of(key)
+	h := s.hash.Of(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id := s.books.find(h, key); id != noNode {

@@ -1,7 +1,6 @@
 package eviction
 
 import (
-	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -64,7 +63,7 @@ func NewTinyLFU[K comparable](capacity int) *TinyLFU[K] {
 
 // MarkWritten lets key into the window, or leaves a known key where and as it is.
 func (s *TinyLFU[K]) MarkWritten(key K, mark *storage.Mark) {
-	s.MarkWrittenHashed(hash.Of(key), key, mark)
+	s.MarkWrittenHashed(s.hash.Of(key), key, mark)
 }
 
 // MarkWrittenHashed is MarkWritten with the hash of key, which the cache has made for itself.
@@ -89,7 +88,7 @@ func (s *TinyLFU[K]) MarkWrittenHashed(hash uint64, key K, mark *storage.Mark) {
 
 // MarkReleased takes key out of the books.
 func (s *TinyLFU[K]) MarkReleased(key K) {
-	h := hash.Of(key)
+	h := s.hash.Of(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id := s.books.find(h, key); id != noNode {
@@ -183,7 +182,7 @@ func (s *TinyLFU[K]) moveHandLocked(id uint32) { s.hand, s.wins = id, 0 }
 func (s *TinyLFU[K]) harvestLocked(id uint32) (hits uint32) {
 	n := s.books.at(id)
 	if hits = s.takeHitsLocked(n); hits > 0 {
-		s.usedLocked(hash.Of(n.key), hits)
+		s.usedLocked(s.hash.Of(n.key), hits)
 	}
 	return hits
 }
@@ -195,7 +194,7 @@ func (s *TinyLFU[K]) usedLocked(hash uint64, uses uint32) {
 }
 
 func (s *TinyLFU[K]) estimateLocked(id uint32) uint32 {
-	return s.sketch.estimate(hash.Of(s.books.at(id).key))
+	return s.sketch.estimate(s.hash.Of(s.books.at(id).key))
 }
 
 // dropLocked takes a node out of the books and returns its key.

@@ -25,6 +25,7 @@ import (
 // strategy. Of two entries offered for one key it holds the one offered last.
 type Memory[K comparable, V any] struct {
 	table atomic.Pointer[table[K, V]]
+	hash  hash.Hasher[K]
 }
 
 var (
@@ -36,8 +37,8 @@ var (
 
 // NewMemory returns an empty memory storage. It starts no goroutine.
 func NewMemory[K comparable, V any]() *Memory[K, V] {
-	m := &Memory[K, V]{}
-	m.table.Store(newTable[K, V](stripes, new([stripes]stripe)))
+	m := &Memory[K, V]{hash: hash.New[K]()}
+	m.table.Store(newTable[K, V](stripes, new([stripes]stripe), m.hash))
 	return m
 }
 
@@ -54,12 +55,15 @@ func (m *Memory[K, V]) LookupAt(key K, at *Moment) (entry *Entry[V], surelyFresh
 	if t.prev.Load() != nil {
 		return m.lookupMoving(key, at)
 	}
-	// This is hash.Of and find once more: calls would cost as much again as what they do.
+	// This is find once more, and in part the hasher's Of: calls would cost as much again as what they do.
 	var h uint64
-	if t.integers {
-		h = hash.OfInteger(key)
-	} else {
+	switch t.hash.Way {
+	case hash.Word:
+		h = hash.OfWord(key)
+	case hash.Whole:
 		h = maphash.Comparable(hash.Seed, key)
+	default:
+		h = t.hash.Of(key)
 	}
 	tag := tagOf(h)
 	for b := t.bucket(h); b != nil; b = b.more.Load() {
@@ -81,7 +85,7 @@ func (m *Memory[K, V]) LookupAt(key K, at *Moment) (entry *Entry[V], surelyFresh
 
 // lookupMoving is LookupAt while nodes move, or the table has been replaced.
 func (m *Memory[K, V]) lookupMoving(key K, at *Moment) (entry *Entry[V], surelyFresh bool) {
-	h := hash.Of(key)
+	h := m.hash.Of(key)
 	for {
 		t := m.table.Load()
 		var n *node[K, V]
@@ -111,7 +115,7 @@ func (m *Memory[K, V]) Get(_ context.Context, key K) (*Entry[V], error) {
 func (m *Memory[K, V]) Offer(_ context.Context, key K, entry *Entry[V]) error {
 	n := &node[K, V]{key: key}
 	n.entry.span.from = &origin{stead: entry}
-	m.store(n, hash.Of(key))
+	m.store(n, m.hash.Of(key))
 	m.Grow()
 	return nil
 }
@@ -129,7 +133,7 @@ func (m *Memory[K, V]) Put(key K, entry *Entry[V]) *Entry[V] {
 func (m *Memory[K, V]) KeepCopy(key K, entry *Entry[V]) *Entry[V] {
 	n := &node[K, V]{key: key, entry: Entry[V]{span: entry.span, Value: entry.Value}}
 	n.entry.span.compact()
-	m.store(n, hash.Of(key))
+	m.store(n, m.hash.Of(key))
 	return &n.entry
 }
 
@@ -141,12 +145,12 @@ type Record[K comparable, V any] struct {
 
 // NewRecord returns a record of a value whose life span counts from created; the longest duration
 // means never. It reports false if the instants lie too far away for it, and [NewEntry] has to be used.
-func NewRecord[K comparable, V any](key K, value V, created time.Time, updateAfter, expireAfter time.Duration) (r Record[K, V], ok bool) {
+func (m *Memory[K, V]) NewRecord(key K, value V, created time.Time, updateAfter, expireAfter time.Duration) (r Record[K, V], ok bool) {
 	span, ok := spanFrom(created, updateAfter, expireAfter)
 	if !ok {
 		return r, false
 	}
-	return Record[K, V]{&node[K, V]{key: key, entry: Entry[V]{span: span, Value: value}}, hash.Of(key)}, true
+	return Record[K, V]{&node[K, V]{key: key, entry: Entry[V]{span: span, Value: value}}, m.hash.Of(key)}, true
 }
 
 // Key returns the key.
@@ -180,7 +184,7 @@ func (m *Memory[K, V]) Drop(key K) bool { return m.remove(key) }
 
 // Clear removes all entries; one offered meanwhile may go with them. The error is always nil.
 func (m *Memory[K, V]) Clear(context.Context) error {
-	m.table.Store(newTable[K, V](stripes, new([stripes]stripe)))
+	m.table.Store(newTable[K, V](stripes, new([stripes]stripe), m.hash))
 	return nil
 }
 

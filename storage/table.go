@@ -30,11 +30,11 @@ const (
 // of entries, but for one that makes the new buckets, when it holds no lock any more. Nothing makes
 // it smaller.
 type table[K comparable, V any] struct {
-	buckets  []bucket[K, V]              // a power of two, not less than stripes
-	integers bool                        // the keys are, by hash.AreIntegers
-	prev     atomic.Pointer[table[K, V]] // what this one takes the place of, until all nodes have moved
-	stripes  *[stripes]stripe            // shared with prev
-	limit    int64                       // of the nodes of a stripe: with more the table may be full
+	buckets []bucket[K, V] // a power of two, not less than stripes
+	hash    hash.Hasher[K]
+	prev    atomic.Pointer[table[K, V]] // what this one takes the place of, until all nodes have moved
+	stripes *[stripes]stripe            // shared with prev
+	limit   int64                       // of the nodes of a stripe: with more the table may be full
 
 	moving  atomic.Int32    // stripes that have nodes in prev
 	moved   [stripes]uint32 // of the buckets in prev; guarded by the stripes
@@ -70,13 +70,13 @@ func (n *node[K, V]) stored() *Entry[V] {
 	return &n.entry
 }
 
-func newTable[K comparable, V any](buckets int, st *[stripes]stripe) *table[K, V] {
+func newTable[K comparable, V any](buckets int, st *[stripes]stripe, hash hash.Hasher[K]) *table[K, V] {
 	mean := fill * float64(buckets/stripes)
 	return &table[K, V]{
-		buckets:  make([]bucket[K, V], buckets),
-		integers: hash.AreIntegers[K](),
-		stripes:  st,
-		limit:    int64(mean + 3*math.Sqrt(mean)), // by chance, some of the stripes hold as many more than others
+		buckets: make([]bucket[K, V], buckets),
+		hash:    hash,
+		stripes: st,
+		limit:   int64(mean + 3*math.Sqrt(mean)), // by chance, some of the stripes hold as many more than others
 	}
 }
 
@@ -185,7 +185,7 @@ func (m *Memory[K, V]) store(n *node[K, V], hash uint64) (added bool) {
 
 // remove takes the node of key out, and reports whether there was one.
 func (m *Memory[K, V]) remove(key K) bool {
-	h := hash.Of(key)
+	h := m.hash.Of(key)
 	t, st := m.lock(h)
 	defer st.mu.Unlock()
 	b := t.bucket(h)
@@ -215,7 +215,7 @@ func (m *Memory[K, V]) Grow() (grown bool) {
 	if !t.growing.CompareAndSwap(false, true) {
 		return false
 	}
-	next := newTable[K, V](2*len(t.buckets), t.stripes)
+	next := newTable[K, V](2*len(t.buckets), t.stripes, t.hash)
 	next.prev.Store(t)
 	next.moving.Store(stripes)
 	// A write that is under way goes on in t. That is as good: the nodes of its stripe move under its lock.
@@ -254,7 +254,7 @@ func (t *table[K, V]) moveLocked(from *bucket[K, V]) {
 	for b := from; b != nil; b = b.more.Load() {
 		for slot := range slots {
 			if n := b.slots[slot].Load(); n != nil {
-				h := hash.Of(n.key)
+				h := t.hash.Of(n.key)
 				t.bucket(h).add(h, n)
 				b.free(slot)
 			}

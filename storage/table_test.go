@@ -12,7 +12,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/memoize-go/memoize/internal/hash"
 )
 
 // A Memory does what a map does, whatever it grows to, and with keys that share buckets and tags.
@@ -222,7 +221,7 @@ func lookupAtIsLookup[K comparable](t *testing.T, key func(i int) K) {
 				t.Fatal(err)
 			}
 		case 2:
-			r, ok := NewRecord(k, i, now, due.Sub(now), due.Sub(now))
+			r, ok := memory.NewRecord(k, i, now, due.Sub(now), due.Sub(now))
 			if !ok {
 				t.Fatal("no record")
 			}
@@ -268,7 +267,7 @@ func TestTableIsSettledWhileAWriterSettles(t *testing.T) {
 		memory.Put(key, NewEntry(key, now, now, now))
 	}
 	before := memory.Len()
-	table.settleLocked(prev, hash.Of(0))
+	table.settleLocked(prev, memory.hash.Of(0))
 	if memory.Lookup(0) == nil || memory.Len() != before {
 		t.Errorf("Lookup(0) = %v, Len = %d, want %d", memory.Lookup(0), memory.Len(), before)
 	}
@@ -366,7 +365,7 @@ func TestKeepLeavesGrowthToItsCaller(t *testing.T) {
 	memory := NewMemory[int, int]()
 	keep := func(from, to int) {
 		for key := from; key < to; key++ {
-			r, _ := NewRecord(key, key, now, time.Minute, time.Hour)
+			r, _ := memory.NewRecord(key, key, now, time.Minute, time.Hour)
 			memory.Keep(r)
 		}
 	}
@@ -406,7 +405,7 @@ func TestCrowdedStripeAlone(t *testing.T) {
 	first := memory.table.Load()
 	stored := []int{}
 	for key := 0; len(stored) < 50; key++ {
-		if hash.Of(key)%stripes == 0 {
+		if memory.hash.Of(key)%stripes == 0 {
 			memory.Put(key, NewEntry(key, now, now, now))
 			stored = append(stored, key)
 		}

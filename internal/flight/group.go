@@ -35,7 +35,8 @@ const (
 type Group[K comparable, V, J any] struct {
 	floors atomic.Int64 // fences with a floor, so that hits need not ask when there are none
 	salt   uint32       // of tokens
-	_      [line - 12]byte
+	hash   hash.Hasher[K]
+	_      [line - 48]byte
 
 	shards [shards]shard[K, V, J]
 
@@ -67,7 +68,7 @@ var salts atomic.Uint32
 
 // New returns an empty registry.
 func New[K comparable, V, J any]() *Group[K, V, J] {
-	g := &Group[K, V, J]{exclusive: make(chan struct{}, 1), salt: salts.Add(1) * 0x9e3779b9}
+	g := &Group[K, V, J]{hash: hash.New[K](), exclusive: make(chan struct{}, 1), salt: salts.Add(1) * 0x9e3779b9}
 	for i := range g.shards {
 		g.shards[i].sweepAt = keep
 	}
@@ -89,7 +90,7 @@ func (g *Group[K, V, J]) Idle(ctx context.Context, strays bool) error {
 
 // shard returns the shard of key, whose critical section the caller is about to enter.
 func (g *Group[K, V, J]) shard(key K) *shard[K, V, J] {
-	return g.shardOf(hash.Of(key))
+	return g.shardOf(g.hash.Of(key))
 }
 
 func (g *Group[K, V, J]) shardOf(hash uint64) *shard[K, V, J] {
@@ -98,7 +99,7 @@ func (g *Group[K, V, J]) shardOf(hash uint64) *shard[K, V, J] {
 }
 
 // Token returns what stands on the stale entry of a key while a load of the key is registered.
-func (g *Group[K, V, J]) Token(key K) uint32 { return g.tokenOf(hash.Of(key)) }
+func (g *Group[K, V, J]) Token(key K) uint32 { return g.tokenOf(g.hash.Of(key)) }
 
 // tokenOf takes bits of the hash that do not choose the shard.
 func (g *Group[K, V, J]) tokenOf(hash uint64) uint32 { return (uint32(hash>>32) ^ g.salt) | 1 }

@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -387,7 +386,7 @@ func TestStaleEntryTellsOfItsLoad(t *testing.T) {
 			g.Claim(f, Result[string]{Value: "newer", Entry: newer, Write: true}, at(10))
 		},
 		"stored in place": func(g *group, f *flight) {
-			if done, _ := g.ClaimInPlace(f, hash.Of(1), "newer", func() bool { return true }); !done {
+			if done, _ := g.ClaimInPlace(f, g.hash.Of(1), "newer", func() bool { return true }); !done {
 				t.Error("ClaimInPlace does nothing")
 			}
 		},

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/memoize-go/memoize/internal/hash"
 )
 
 func changed(what Change) func() (Change, bool) { return func() (Change, bool) { return what, true } }
@@ -80,7 +79,7 @@ func TestSetInPlaceNeedsAnUnknownKey(t *testing.T) {
 			g := newGroup()
 			tt.disturb(t, g)
 			calls := 0
-			done, err := g.SetInPlace(1, hash.Of(1), start, func() (done, more bool) { calls++; return true, false })
+			done, err := g.SetInPlace(1, g.hash.Of(1), start, func() (done, more bool) { calls++; return true, false })
 			if err != nil || done != tt.want || (calls == 1) != tt.want {
 				t.Errorf("done: %v, %v, calls: %d, want %v", done, err, calls, tt.want)
 			}
@@ -100,7 +99,7 @@ func failDeletion(t *testing.T, g *group) {
 func TestSetInPlaceAfterClose(t *testing.T) {
 	g := newGroup()
 	g.Shut()
-	done, err := g.SetInPlace(1, hash.Of(1), start, func() (done, more bool) { t.Error("called"); return true, false })
+	done, err := g.SetInPlace(1, g.hash.Of(1), start, func() (done, more bool) { t.Error("called"); return true, false })
 	if done || err != ErrClosed {
 		t.Errorf("done: %v, %v, want %v", done, err, ErrClosed)
 	}
@@ -109,7 +108,7 @@ func TestSetInPlaceAfterClose(t *testing.T) {
 func TestSetInPlaceThatWasNotDoneCountsNothing(t *testing.T) {
 	g := newGroup()
 	before := g.Version(1)
-	if done, err := g.SetInPlace(1, hash.Of(1), start, func() (done, more bool) { return false, false }); done || err != nil {
+	if done, err := g.SetInPlace(1, g.hash.Of(1), start, func() (done, more bool) { return false, false }); done || err != nil {
 		t.Errorf("done: %v, %v", done, err)
 	}
 	if g.Version(1) != before {
@@ -123,7 +122,7 @@ func TestSetInPlaceThatWasNotDoneCountsNothing(t *testing.T) {
 // What comes after the write counts as running, until End.
 func TestSetInPlaceWithMoreToDo(t *testing.T) {
 	g := newGroup()
-	if done, err := g.SetInPlace(1, hash.Of(1), start, func() (done, more bool) { return true, true }); !done || err != nil {
+	if done, err := g.SetInPlace(1, g.hash.Of(1), start, func() (done, more bool) { return true, true }); !done || err != nil {
 		t.Errorf("done: %v, %v", done, err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
@@ -139,7 +138,7 @@ func TestSetInPlaceWithMoreToDo(t *testing.T) {
 func TestIdleWaitsForSetInPlace(t *testing.T) {
 	g := newGroup()
 	waiting, idle := make(chan struct{}), make(chan error, 1)
-	_, err := g.SetInPlace(1, hash.Of(1), start, func() (done, more bool) {
+	_, err := g.SetInPlace(1, g.hash.Of(1), start, func() (done, more bool) {
 		go func() {
 			close(waiting)
 			idle <- g.Idle(context.Background(), true)
@@ -168,7 +167,7 @@ func TestClaimInPlace(t *testing.T) {
 	f := lead(t, g, 1, start)
 	queued := g.Force(1, nil, named("job")).Flight
 	before := g.Version(1)
-	done, next := g.ClaimInPlace(f, hash.Of(f.Key), "v", func() bool { return true })
+	done, next := g.ClaimInPlace(f, g.hash.Of(f.Key), "v", func() bool { return true })
 	if !done || next != queued || g.Version(1) == before {
 		t.Errorf("done %v, next %v, version %d", done, next, g.Version(1))
 	}
@@ -187,7 +186,7 @@ func TestClaimInPlaceEndsTheBackoff(t *testing.T) {
 	f := lead(t, g, 1, start)
 	g.Claim(f, Result[string]{Err: errors.New("failed"), Backoff: time.Hour}, start)
 	f = lead(t, g, 1, start)
-	if done, _ := g.ClaimInPlace(f, hash.Of(f.Key), "v", func() bool { return true }); !done || registered(g) != 0 {
+	if done, _ := g.ClaimInPlace(f, g.hash.Of(f.Key), "v", func() bool { return true }); !done || registered(g) != 0 {
 		t.Errorf("done: %v, %d slots", done, registered(g))
 	}
 }
@@ -212,7 +211,7 @@ func TestClaimInPlaceNeedsAQuietKey(t *testing.T) {
 			f := lead(t, g, 1, start)
 			tt.disturb(t, g)
 			calls := 0
-			done, _ := g.ClaimInPlace(f, hash.Of(f.Key), "v", func() bool { calls++; return false })
+			done, _ := g.ClaimInPlace(f, g.hash.Of(f.Key), "v", func() bool { calls++; return false })
 			if done || calls != tt.calls {
 				t.Errorf("done %v, calls %d, want %d", done, calls, tt.calls)
 			}

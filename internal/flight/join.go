@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/memoize-go/memoize/internal/hash"
 	"github.com/memoize-go/memoize/storage"
 )
 
@@ -80,7 +79,7 @@ func (s *slot[K, V, J]) register(job *J) *Flight[K, V, J] {
 // progress, was refused by the backoff or has become needless. If one is registered then, the
 // entry has the key's token for as long as it is.
 func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64, now time.Time, job *J) Outcome[K, V, J] {
-	hash := hash.Of(key)
+	hash := g.hash.Of(key)
 	sh := g.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
