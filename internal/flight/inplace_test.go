@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"testing"
 	"time"
-
 )
 
 func changed(what Change) func() (Change, bool) { return func() (Change, bool) { return what, true } }
