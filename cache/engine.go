@@ -21,6 +21,7 @@ type engine[A any, K comparable, V any] struct {
 	loader   func(context.Context, A) (V, error)
 	key      keys.Extractor[A, K]
 	unsure   bool // keys can hold values that cannot be compared
+	itself   bool // the key is the argument, with keys.Identity; so hits need not call that
 	group    *flight.Group[K, V, job[A, K, V]]
 	counters *counters
 	target   invalidation.Target[A] // the cache itself
@@ -30,10 +31,12 @@ type engine[A any, K comparable, V any] struct {
 }
 
 func newEngine[A any, K comparable, V any](load func(context.Context, A) (V, error), key keys.Extractor[A, K]) *engine[A, K, V] {
+	unsure := holdsInterface(reflect.TypeFor[K]())
 	return &engine[A, K, V]{
 		loader:        load,
 		key:           key,
-		unsure:        holdsInterface(reflect.TypeFor[K]()),
+		unsure:        unsure,
+		itself:        any(key) == any(keys.Identity[K]()) && !unsure,
 		group:         flight.New[K, V, job[A, K, V]](),
 		counters:      newCounters(),
 		reconfiguring: make(chan struct{}, 1),
@@ -102,8 +105,11 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	if s.refuse != nil {
 		return e.refused(s.refuse)
 	}
-	key, err := e.key.Key(args)
-	if err != nil {
+	var key K
+	var err error
+	if e.itself {
+		key = *any(&args).(*K)
+	} else if key, err = e.key.Key(args); err != nil {
 		return e.refused(err)
 	}
 	if e.unsure {
