@@ -149,7 +149,7 @@ func (e *engine[A, K, V]) wait(ctx context.Context) error {
 }
 
 func (e *engine[A, K, V]) stats() Stats {
-	return e.counters.snapshot(e.settings.Load().countHits)
+	return e.counters.snapshot(e.settings.Load().hits)
 }
 
 func (e *engine[A, K, V]) close(ctx context.Context) error {

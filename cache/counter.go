@@ -20,8 +20,9 @@ type counterLine struct {
 }
 
 func newCounter() *counter {
-	atOnce := uint(2*runtime.GOMAXPROCS(0) - 1)
-	return &counter{lines: make([]counterLine, 1<<bits.Len(atOnce))}
+	// With p processors, two goroutines have the same line by chance in one case out of about 8p.
+	const spread = 8
+	return &counter{lines: make([]counterLine, 1<<bits.Len(uint(spread*runtime.GOMAXPROCS(0)-1)))}
 }
 
 func (c *counter) inc() {

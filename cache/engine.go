@@ -38,7 +38,7 @@ func newEngine[A any, K comparable, V any](load func(context.Context, A) (V, err
 		unsure:        unsure,
 		itself:        any(key) == any(keys.Identity[K]()) && !unsure,
 		group:         flight.New[K, V, job[A, K, V]](),
-		counters:      newCounters(),
+		counters:      &counters{},
 		reconfiguring: make(chan struct{}, 1),
 	}
 }
@@ -129,8 +129,8 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 				return entry.Value, nil
 			}
 			// This is hit once more: its calls would cost as much again as what they do.
-			if s.countHits {
-				e.counters.hits.inc()
+			if s.hits != nil {
+				s.hits.fresh.inc()
 			}
 			if saturated {
 				return s.process(entry.Value), nil
@@ -195,16 +195,16 @@ func usable[V any](entry *storage.Entry[V], floor, now time.Time) bool {
 
 // hit answers with a fresh entry.
 func (e *engine[A, K, V]) hit(s *settings[A, K, V], key K, entry *storage.Entry[V]) V {
-	if s.countHits {
-		e.counters.hits.inc()
+	if s.hits != nil {
+		s.hits.fresh.inc()
 	}
 	return e.handOut(s, key, entry)
 }
 
 // staleHit answers with a stale entry.
 func (e *engine[A, K, V]) staleHit(s *settings[A, K, V], key K, entry *storage.Entry[V]) V {
-	if s.countHits {
-		e.counters.staleHits.inc()
+	if s.hits != nil {
+		s.hits.stale.inc()
 	}
 	return e.handOut(s, key, entry)
 }

@@ -52,11 +52,11 @@ type settings[A any, K comparable, V any] struct {
 	timeout, updateLockTimeout     time.Duration
 	storageTimeout, refreshBackoff time.Duration
 
-	support   *invalidation.Support[A] // that the cache is bound to; nil: none
-	name      string
-	countHits bool
-	observer  func(Event)
-	logger    *slog.Logger
+	support  *invalidation.Support[A] // that the cache is bound to; nil: none
+	name     string
+	hits     *hitCounters // nil: not counted
+	observer func(Event)
+	logger   *slog.Logger
 }
 
 // inline reports whether storage and strategy are ours: they take no time and cannot fail, so that
@@ -111,7 +111,7 @@ func configure[A any, K comparable, V any](prev *settings[A, K, V], r *recorded)
 	if short || c.next.store.local == nil {
 		c.next.clock = c.next.source.Exact()
 	}
-	c.next.plain = c.next.processor == nil && !c.next.countHits
+	c.next.plain = c.next.processor == nil && c.next.hits == nil
 	return &c.next, nil
 }
 
@@ -145,7 +145,9 @@ func (c *configurator[A, K, V]) figures() {
 	if c.name.given {
 		c.next.name = c.name.value
 	}
-	c.next.countHits = c.next.countHits || c.stats
+	if c.stats && c.next.hits == nil {
+		c.next.hits = newHitCounters()
+	}
 	if c.await && c.prev != nil {
 		c.failf("AwaitConfiguration: the cache has been made already")
 	} else if c.await {

@@ -31,9 +31,6 @@ type Stats struct {
 
 // counters are the running counts behind Stats.
 type counters struct {
-	// Hits are counted on the hit path, where one shared word would be fought for.
-	hits, staleHits *counter
-
 	led, joined, refused                          atomic.Uint64
 	succeeded, failed, timedOut, panicked, exited atomic.Uint64
 	running                                       atomic.Int64
@@ -41,14 +38,16 @@ type counters struct {
 	storageErrors, decodeErrors                   atomic.Uint64
 }
 
-func newCounters() *counters {
-	return &counters{hits: newCounter(), staleHits: newCounter()}
+// hitCounters are those of the hit path, where one shared word would be fought for.
+type hitCounters struct{ fresh, stale *counter }
+
+func newHitCounters() *hitCounters {
+	return &hitCounters{fresh: newCounter(), stale: newCounter()}
 }
 
-func (c *counters) snapshot(hitsCounted bool) Stats {
-	return Stats{
-		Hits:           c.hits.value(),
-		StaleHits:      c.staleHits.value(),
+// snapshot returns what has been counted. Hits may be nil.
+func (c *counters) snapshot(hits *hitCounters) Stats {
+	s := Stats{
 		Led:            c.led.Load(),
 		Joined:         c.joined.Load(),
 		Refused:        c.refused.Load(),
@@ -62,6 +61,9 @@ func (c *counters) snapshot(hitsCounted bool) Stats {
 		Invalidations:  c.invalidations.Load(),
 		StorageErrors:  c.storageErrors.Load(),
 		DecodeErrors:   c.decodeErrors.Load(),
-		HitsCounted:    hitsCounted,
 	}
+	if hits != nil {
+		s.HitsCounted, s.Hits, s.StaleHits = true, hits.fresh.value(), hits.stale.value()
+	}
+	return s
 }
