@@ -162,7 +162,16 @@ func (e *engine[A, K, V]) getExactly(s *settings[A, K, V], key K, bound *clock.R
 	if e.group.Fenced() {
 		return value, false
 	}
-	return e.getSettled(s, key, e.lookup(s, key), bound)
+	if s.store.memory == nil {
+		return e.getSettled(s, key, e.lookup(s, key), bound)
+	}
+	now := s.clock.Moment()
+	hook.At("memory")
+	entry, fresh := s.store.memory.LookupAt(key, &now)
+	if fresh {
+		return e.hit(s, key, entry), true
+	}
+	return e.getSettled(s, key, entry, bound)
 }
 
 // getSettled answers with an entry for which nothing has to be done: one that is fresh, or that is stale and says

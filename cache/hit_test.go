@@ -4,15 +4,22 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/memoize-go/memoize/eviction"
 	"github.com/memoize-go/memoize/keys"
 	"github.com/memoize-go/memoize/postprocess"
+	"github.com/memoize-go/memoize/storage"
 )
 
-// Under load hits take a way of their own, which a cache with a clock of its user's never does. What they count, tell the strategy
-// and hand out is the same.
+// Under load hits take ways of their own, which a cache with a clock of its user's never does: one with short life spans and one with
+// long ones. What they count, tell the strategy and hand out is the same.
 func TestHitsUnderLoad(t *testing.T) {
+	t.Run("long", func(t *testing.T) { hitsUnderLoad(t, WithUpdateAfter(time.Hour)) })
+	t.Run("short", func(t *testing.T) { hitsUnderLoad(t, WithUpdateAfter(time.Second)) })
+}
+
+func hitsUnderLoad(t *testing.T, lifespan Option) {
 	for name, tt := range map[string]struct {
 		strategy eviction.Strategy[string] // allows two keys
 		marks    bool                      // a read is to be seen in the mark
@@ -28,7 +35,7 @@ func TestHitsUnderLoad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e, c := underLoad(t, WithEviction(tt.strategy), WithStats(),
+				e, c := underLoad(t, lifespan, WithEviction(tt.strategy), WithStats(),
 					WithPostprocess(postprocess.Func(func(v int) int { return v + 1000 })))
 				mark := e.settings.Load().store.memory.Lookup("older").Mark()
 				before, unread := c.Stats(), mark.Load()
@@ -73,7 +80,7 @@ func TestHitsUnderLoadAfterAnotherStrategy(t *testing.T) {
 				// The strategy was told of both keys in any order.
 				set(t, c, "older", 1)
 				set(t, c, "newer", 2)
-				if e.settings.Load().clock.Bound() == nil {
+				if !isUnderLoad(e) {
 					t.Fatal("the load is over")
 				}
 				read(t, c, "older", 1)
@@ -115,12 +122,17 @@ func underLoad(t *testing.T, opts ...Option) (*engine[string, string, int], *Cac
 	if err := c.Invalidate(context.Background(), "popular"); err != nil {
 		t.Fatal(err)
 	}
-	if e.settings.Load().clock.Bound() == nil {
+	if !isUnderLoad(e) {
 		t.Fatal("there is no coarse reading")
 	}
 	set(t, c, "older", 1)
 	set(t, c, "newer", 2)
 	return e, c
+}
+
+func isUnderLoad(e *engine[string, string, int]) bool {
+	c := e.settings.Load().clock
+	return c.Bound() != nil || c.Moment() != (storage.Moment{})
 }
 
 func read(t *testing.T, c *Cache[string, int], key string, want int) {

@@ -228,6 +228,14 @@ func At(update, expire time.Time) Moment {
 	return Moment{from: o, update: int64(update.Sub(o.at)), expire: int64(expire.Sub(o.at))}
 }
 
+// Add returns the moment of both instants of m with as much added. It is for package cache.
+func (m Moment) Add(update, expire time.Duration) Moment {
+	if m.from == nil {
+		return m
+	}
+	return Moment{from: m.from, update: m.update + int64(update), expire: m.expire + int64(expire)}
+}
+
 // after reports whether both deadlines surely come after m.
 func (s *span) after(m *Moment) bool {
 	return s.from == m.from && m.update < s.offsets[updateAfter] && m.expire < s.offsets[expireAfter]

@@ -71,6 +71,9 @@ func TestMomentOfTwoInstants(t *testing.T) {
 		if got := entry.SurelyFresh(&m); got != tt.fresh {
 			t.Errorf("surely fresh at %v and %v: %v, want %v", tt.update, tt.expire, got, tt.fresh)
 		}
+		if sum := At(now, now); sum.Add(tt.update, tt.expire) != m {
+			t.Errorf("Add(%v, %v) = %v, want %v", tt.update, tt.expire, sum.Add(tt.update, tt.expire), m)
+		}
 	}
 }
 
@@ -130,7 +133,10 @@ func TestCompactAcrossCenturies(t *testing.T) {
 func TestZeroEntryIsFreshForEver(t *testing.T) {
 	var e Entry[int]
 	now := time.Now()
-	m := At(now, now)
+	m, none := At(now, now), Moment{}.Add(-1, -1)
+	if e.SurelyFresh(&none) {
+		t.Error("the zero entry is surely fresh at no moment")
+	}
 	if e.Stale(now) || e.Expired(now) || !e.Fresh(now) || !e.Created().IsZero() || !e.ExpireAfter().IsZero() || e.SurelyFresh(&m) {
 		t.Errorf("the zero entry: stale %v, expired %v, created %v", e.Stale(now), e.Expired(now), e.Created())
 	}

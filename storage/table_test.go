@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
-
 )
 
 // A Memory does what a map does, whatever it grows to, and with keys that share buckets and tags.

@@ -4,12 +4,15 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+
+	"github.com/memoize-go/memoize/storage"
 )
 
 // Source is the one source of time and timers of a cache. It is safe for concurrent use.
 type Source struct {
 	clockwork.Clock
 	coarse *coarse // nil with a clock that the user gave: every reading is exact
+	exact  bool    // there is no bound
 }
 
 // New returns a source that reads the given clock and nothing else, exactly.
@@ -23,9 +26,9 @@ func Default() *Source {
 	return &Source{Clock: clockwork.NewRealClock(), coarse: &coarse{}}
 }
 
-// Exact returns a source on the same clock without a coarse reading, for those who would gain nothing
-// by it.
-func (s *Source) Exact() *Source { return &Source{Clock: s.Clock} }
+// Exact returns a source on the same clock without a bound, for those who have deadlines so soon that they would have to
+// read the clock all the same. They ask Moment in its place.
+func (s *Source) Exact() *Source { return &Source{Clock: s.Clock, coarse: s.coarse, exact: true} }
 
 // Now reads the clock, exactly. While there is a coarse reading it reads the monotonic clock alone, which takes
 // half the time, and adds what has passed since: what the wall clock was set by meanwhile is seen with the next one. It
@@ -43,13 +46,22 @@ func (s *Source) Now() time.Time {
 // Bound returns instants that are not before now, or nil: what is not due at them is not due now. If
 // there are none, or something is due at them, Read has to decide.
 func (s *Source) Bound() *Reading {
-	if s.coarse == nil {
+	if s.coarse == nil || s.exact {
 		return nil
 	}
 	return s.coarse.bound()
 }
 
-// Read is Now for those who have asked Bound before.
+// Moment returns what time it is, exactly, for a glance at entries. The zero Moment, if there is no cheap reading, tells nothing:
+// Read has to decide.
+func (s *Source) Moment() storage.Moment {
+	if s.coarse == nil {
+		return storage.Moment{}
+	}
+	return s.coarse.moment()
+}
+
+// Read is Now for those who have asked Bound or Moment before.
 func (s *Source) Read() time.Time {
 	if s.coarse != nil {
 		s.coarse.missed()

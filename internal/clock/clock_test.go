@@ -45,8 +45,8 @@ func TestGivenClockIsReadExactly(t *testing.T) {
 	fake := clockwork.NewFakeClock()
 	s := clock.New(fake)
 	for n := range 10_000 {
-		if bound, now := ask(s); bound != nil || !now.Equal(fake.Now()) {
-			t.Fatalf("call %d: a bound or %v, want %v, exactly", n, now, fake.Now())
+		if bound, now := ask(s); bound != nil || s.Moment() != (storage.Moment{}) || !now.Equal(fake.Now()) {
+			t.Fatalf("call %d: a bound, a moment, or %v, want %v, exactly", n, now, fake.Now())
 		}
 		if n%100 == 0 {
 			fake.Advance(time.Duration(n))
@@ -72,6 +72,38 @@ func TestBurstStartsTheCoarseReadingAndSilenceEndsIt(t *testing.T) {
 			if bound, now := ask(s); bound != nil || !now.Equal(time.Now()) {
 				t.Errorf("round %d: after silence a bound or %v, want %v, exactly", round, now, time.Now())
 			}
+		}
+	})
+}
+
+// At the moment of a source without a bound, entries are fresh until their last instant and not longer, and the reading lasts as long
+// as somebody asks.
+func TestMomentIsExact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clock.Default().Exact()
+		dueAt(time.Now()) // from now on, all entries and moments count from the same instant
+		if s.Moment() != (storage.Moment{}) {
+			t.Error("a moment before any burst")
+		}
+		for range 1000 {
+			s.Read()
+		}
+		for range 1000 {
+			time.Sleep(clock.Interval / 7 * 3)
+			now, m := time.Now(), s.Moment()
+			if dueAt(now).SurelyFresh(&m) || due(now, now.Add(1)).SurelyFresh(&m) || due(now.Add(1), now).SurelyFresh(&m) {
+				t.Fatal("what is due is surely fresh")
+			}
+			if !dueAt(now.Add(1)).SurelyFresh(&m) {
+				t.Fatal("what is due a nanosecond later is not fresh")
+			}
+			if !s.Read().Equal(now) || s.Bound() != nil {
+				t.Fatalf("Read = %v, want %v; Bound = %v, want none", s.Read(), now, s.Bound())
+			}
+		}
+		time.Sleep(3 * clock.Interval) // long enough without a call
+		if s.Moment() != (storage.Moment{}) {
+			t.Error("a moment after silence")
 		}
 	})
 }

@@ -53,13 +53,16 @@ type Reading struct {
 
 func (c *coarse) bound() *Reading {
 	r := c.current.Load()
-	if r == nil {
-		return nil
+	if r != nil {
+		r.use()
 	}
+	return r
+}
+
+func (r *Reading) use() {
 	if !r.used.Load() {
 		r.used.Store(true)
 	}
-	return r
 }
 
 // missed notes that the clock has to be read, and starts the timer when that happens often.
@@ -104,19 +107,36 @@ func (c *coarse) giveUp(r *Reading) {
 	c.current.CompareAndSwap(r, nil)
 }
 
-// now returns what time it is by the coarse reading and the monotonic clock. It reports false if there is
-// no reading, or if it is late or was lost: it is not from within the last second.
+// now returns what time it is, exactly, by the coarse reading and the monotonic clock. It reports false if there is no reading.
 func (c *coarse) now() (now time.Time, ok bool) {
-	r := c.current.Load()
+	r, since := c.since()
 	if r == nil {
 		return now, false
 	}
-	since := time.Since(r.taken)
-	if since < 0 || since > Margin {
-		c.giveUp(r)
-		return now, false
-	}
 	return r.taken.Add(since), true
+}
+
+// moment is now in the form that entries are compared with.
+func (c *coarse) moment() storage.Moment {
+	r, since := c.since()
+	if r == nil {
+		return storage.Moment{}
+	}
+	return r.Moment.Add(since-Margin, since-ExpiryMargin)
+}
+
+// since returns the reading and how long ago it was taken. It returns nil if there is none, or if it is late or was lost: it is
+// not from within the last second.
+func (c *coarse) since() (r *Reading, since time.Duration) {
+	if r = c.current.Load(); r == nil {
+		return nil, 0
+	}
+	if since = time.Since(r.taken); since < 0 || since > Margin {
+		c.giveUp(r)
+		return nil, 0
+	}
+	r.use()
+	return r, since
 }
 
 // steady reads the wall clock and the monotonic clock together. One who reads both can be interrupted in between,
