@@ -68,7 +68,7 @@ func NewKeyed[A any, K comparable, V any](load func(context.Context, A) (V, erro
 // key extractor, or ctx.Err if ctx ended while the call was waiting; the load goes on then. A hit
 // in a local storage does not look at ctx.
 func (c *Cache[A, V]) Get(ctx context.Context, args A) (V, error) {
-	return c.engine.get(given(ctx), args)
+	return c.engine.get(ctx, args) // and no more, so that it is inlined
 }
 
 // Peek returns the value for args if the storage has an unexpired entry. It loads nothing,

@@ -141,10 +141,12 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 	} else if s.store.local != nil {
 		value, ok = e.getExactly(s, key, bound)
 	}
+	if ok {
+		return value, nil
+	}
+	ctx = given(ctx)
 	var f *flight.Flight[K, V, job[A, K, V]]
 	switch {
-	case ok:
-		return value, nil
 	case s.store.local == nil:
 		f, value, err = e.getShared(ctx, s, args, key)
 	default:
