@@ -680,3 +680,32 @@ func TestC07_DeadlineOfTheCallerIsNotInherited(t *testing.T) {
 		checkLoadContext(t, r.source.nth(t, "k", 1), "hurried", 2*time.Minute)
 	})
 }
+
+// A nil ctx is as good as one that never ends, for a miss, a fresh hit, a stale one and all other calls.
+func TestNilCtx(t *testing.T) {
+	onEach(t, func(t *testing.T, r *rig) {
+		var none context.Context
+		c := r.open(t)
+		for _, age := range []time.Duration{0, 0, updateAfter} {
+			r.advance(age)
+			if got, err := c.Get(none, "k"); err != nil || got != 1 {
+				t.Errorf("Get = %d, %v, want 1", got, err)
+			}
+			settle(t, c)
+		}
+		if got, err := c.Refresh(none, "k"); err != nil || got != 3 {
+			t.Errorf("Refresh = %d, %v, want 3", got, err)
+		}
+		if got, ok := c.Peek(none, "k"); !ok || got != 3 {
+			t.Errorf("Peek = %d, %v, want 3", got, ok)
+		}
+		for what, err := range map[string]error{
+			"Set": c.Set(none, "k", 0), "Invalidate": c.Invalidate(none, "k"), "InvalidateAll": c.InvalidateAll(none),
+			"Wait": c.Wait(none), "Close": c.Close(none),
+		} {
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
