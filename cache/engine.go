@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,7 @@ type engine[A any, K comparable, V any] struct {
 	loader   func(context.Context, A) (V, error)
 	key      keys.Extractor[A, K]
 	unsure   bool // keys can hold values that cannot be compared
-	itself   bool // the key is the argument, with keys.Identity; so hits need not call that
+	itself   bool // the key is the argument, whatever that is: hits need not call keys.Identity
 	group    *flight.Group[K, V, job[A, K, V]]
 	counters *counters
 	target   invalidation.Target[A] // the cache itself
@@ -31,33 +32,37 @@ type engine[A any, K comparable, V any] struct {
 }
 
 func newEngine[A any, K comparable, V any](load func(context.Context, A) (V, error), key keys.Extractor[A, K]) *engine[A, K, V] {
-	unsure := holdsInterface(reflect.TypeFor[K]())
 	return &engine[A, K, V]{
 		loader:        load,
 		key:           key,
-		unsure:        unsure,
-		itself:        any(key) == any(keys.Identity[K]()) && !unsure,
+		unsure:        holds(reflect.TypeFor[K](), interfaces),
+		itself:        any(key) == any(keys.Identity[K]()) && !holds(reflect.TypeFor[K](), unequal),
 		group:         flight.New[K, V, job[A, K, V]](),
 		counters:      &counters{},
 		reconfiguring: make(chan struct{}, 1),
 	}
 }
 
-// holdsInterface reports whether a value of a comparable type can turn out not to be comparable.
-func holdsInterface(t reflect.Type) bool {
+// Of a comparable type, a value can turn out not to be comparable if there is an interface in it, and not to equal itself if there
+// is one of these or a number that can be a NaN.
+var (
+	interfaces = []reflect.Kind{reflect.Interface}
+	unequal    = []reflect.Kind{reflect.Interface, reflect.Float32, reflect.Float64, reflect.Complex64, reflect.Complex128}
+)
+
+// holds reports whether values of type t are or have in them one of a kind.
+func holds(t reflect.Type, kinds []reflect.Kind) bool {
 	switch t.Kind() {
-	case reflect.Interface:
-		return true
 	case reflect.Array:
-		return holdsInterface(t.Elem())
+		return holds(t.Elem(), kinds)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if holdsInterface(t.Field(i).Type) {
+			if holds(t.Field(i).Type, kinds) {
 				return true
 			}
 		}
 	}
-	return false
+	return slices.Contains(kinds, t.Kind())
 }
 
 // checkKey refuses keys that no map can find again.
@@ -164,13 +169,11 @@ func (e *engine[A, K, V]) getExactly(s *settings[A, K, V], key K, bound *clock.R
 	if e.group.Fenced() {
 		return value, false
 	}
-	if s.store.memory == nil {
-		return e.getSettled(s, key, e.lookup(s, key), bound)
+	entry := e.lookup(s, key)
+	if entry == nil {
+		return value, false
 	}
-	now := s.clock.Moment()
-	hook.At("memory")
-	entry, fresh := s.store.memory.LookupAt(key, &now)
-	if fresh {
+	if now := s.clock.Moment(); entry.SurelyFresh(&now) { // at an instant after the lookup
 		return e.hit(s, key, entry), true
 	}
 	return e.getSettled(s, key, entry, bound)

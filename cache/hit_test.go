@@ -2,6 +2,8 @@ package cache
 
 import (
 	"context"
+	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,6 +93,62 @@ func TestHitsUnderLoadAfterAnotherStrategy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The clock is read after the storage: an entry that comes beside a call is as old as it is then.
+func TestEntryThatComesBesideAHit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := hooked[string]{storage.NewMemory[string, int](), new(func())}
+		c, err := New(func(context.Context, string) (int, error) { return 3, nil },
+			WithStorage[string, int](store), WithUpdateAfter(time.Second), WithStats())
+		if err != nil {
+			t.Fatal(err)
+		}
+		set(t, c, "k", 1)
+		for range 10_000 {
+			read(t, c, "k", 1)
+		}
+		*store.before = func() {
+			*store.before = nil
+			set(t, c, "k", 2)
+			time.Sleep(time.Second)
+		}
+		before := c.Stats()
+		read(t, c, "k", 2)
+		if after := c.Stats(); after.Hits != before.Hits || after.StaleHits != before.StaleHits+1 {
+			t.Errorf("%d fresh hits and %d stale ones, want none and one", after.Hits-before.Hits, after.StaleHits-before.StaleHits)
+		}
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A key that does not equal itself gets no further than to its check.
+func TestNaNIsNotLookedUp(t *testing.T) {
+	type key struct{ at [1]float64 }
+	store := hooked[key]{storage.NewMemory[key, int](), new(func())}
+	*store.before = func() { t.Error("it was looked up") }
+	c, err := New(func(context.Context, key) (int, error) { return 0, nil }, WithStorage[key, int](store))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Get(t.Context(), key{[1]float64{math.NaN()}}); !errors.Is(err, keys.ErrUnencodable) {
+		t.Errorf("error %v, want ErrUnencodable", err)
+	}
+}
+
+// hooked is a local storage that can be interrupted before it is looked into.
+type hooked[K comparable] struct {
+	*storage.Memory[K, int]
+	before *func()
+}
+
+func (h hooked[K]) Lookup(key K) *storage.Entry[int] {
+	if before := *h.before; before != nil {
+		before()
+	}
+	return h.Memory.Lookup(key)
 }
 
 // foreign is a strategy that the cache does not know.

@@ -115,7 +115,7 @@ func WithName(name string) Option {
 }
 
 // WithStats counts hits too, for [Cache.Stats]. Without it only what happens off the hit path is
-// counted. The counters take 1 kB of memory for each processor.
+// counted. The counters take between 1 and 2 kB of memory for each processor.
 func WithStats() Option {
 	return optionFunc(func(r *recorded) { r.stats = true })
 }

@@ -107,8 +107,10 @@ func configure[A any, K comparable, V any](prev *settings[A, K, V], r *recorded)
 		return nil, err
 	}
 	c.next.clock = c.next.source
-	short := c.next.stockBuilder && (c.next.updateAfter <= clock.Margin || c.next.expireAfter <= clock.ExpiryMargin)
-	if short || c.next.store.local == nil {
+	switch {
+	case c.next.store.local == nil:
+		c.next.clock = clock.New(c.next.source.Clock)
+	case c.next.stockBuilder && (c.next.updateAfter <= clock.Margin || c.next.expireAfter <= clock.ExpiryMargin):
 		c.next.clock = c.next.source.Exact()
 	}
 	c.next.plain = c.next.processor == nil && c.next.hits == nil

@@ -86,7 +86,7 @@ func TestTableReadersMissNothingWhileItGrows(t *testing.T) {
 		var wg sync.WaitGroup
 		for reader := range 2 {
 			wg.Go(func() {
-				for at := reader; ; at += 7919 {
+				for at := reader; ; at = (at + 7919) % keys {
 					n := int(stored.Load())
 					if n == keys {
 						return

@@ -20,8 +20,8 @@ func New(c clockwork.Clock) *Source {
 	return &Source{Clock: c}
 }
 
-// Default returns a source on the time package, with a coarse reading for Bound. It owns at most
-// one timer, and only while Bound is called often: see [Interval].
+// Default returns a source on the time package, with a coarse reading. It owns at most one timer: Read starts it when called often,
+// and it ends with the first [Interval] in which nobody asks for anything.
 func Default() *Source {
 	return &Source{Clock: clockwork.NewRealClock(), coarse: &coarse{}}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
+	"math/rand/v2"
 	"reflect"
 	"unsafe"
 )
@@ -14,15 +15,16 @@ var Seed = maphash.MakeSeed()
 
 // The secret numbers of mix.
 var (
-	mask       = maphash.Comparable(Seed, "mask")
-	multiplier = maphash.Comparable(Seed, "multiplier") | 1<<63 | 1 // odd, and great
+	mask       = rand.Uint64()
+	multiplier = rand.Uint64() | 1<<63 | 1 // odd, and great
 )
 
-// Hasher hashes the keys of a type. All of a type hash alike. It does not change, and may be copied. The zero Hasher is not one.
+// Hasher hashes the keys of a type. All of a type hash alike. It does not change, and may be copied. The zero Hasher works, but finds out
+// anew with every key how.
 //
-// Integers, and structs and arrays of integers and strings, are hashed part by part, each with as wide a load as it is stored with. All
-// others are left to maphash.Comparable. For a struct that takes several times as long: it loads 16 bytes where the fields have
-// just been stored one by one, which processors cannot pass on before it is in their cache.
+// Integers, and structs and arrays of integers and strings, are hashed part by part. All others are left to maphash.Comparable. For a
+// struct that takes several times as long: it loads 16 bytes where the fields have just been stored one by one, and processors
+// cannot pass on several stores to one load before they are in the cache.
 type Hasher[K comparable] struct {
 	Way   Way
 	parts []part
@@ -32,9 +34,10 @@ type Hasher[K comparable] struct {
 type Way uint8
 
 const (
-	Whole Way = iota // with maphash.Comparable
-	Word             // with OfWord
-	Parts            // part by part
+	unknown Way = iota
+	Whole       // with maphash.Comparable
+	Word        // with OfWord
+	Parts       // part by part
 )
 
 // maxParts is with how many parts a key is hashed part by part. With more it is no faster.
@@ -110,12 +113,15 @@ func (h *Hasher[K]) Of(key K) uint64 {
 		return OfWord(key)
 	case Parts:
 		return ofParts(h.parts, unsafe.Pointer(&key))
-	default:
+	case Whole:
 		return maphash.Comparable(Seed, key)
+	default:
+		h := New[K]()
+		return h.Of(key)
 	}
 }
 
-// OfWord is Of for the way Word: the key is 8 bytes.
+// OfWord is Of for the way Word: what counts are the first 8 bytes.
 func OfWord[K comparable](key K) uint64 {
 	return mix(mix(mask, word(unsafe.Pointer(&key))), mask)
 }
