@@ -173,10 +173,14 @@ func (e *engine[A, K, V]) getExactly(s *settings[A, K, V], key K, bound *clock.R
 	if entry == nil {
 		return value, false
 	}
-	if now := s.clock.Moment(); entry.SurelyFresh(&now) { // at an instant after the lookup
+	switch now := s.clock.Moment(); { // after the lookup
+	case entry.SurelyFresh(&now):
 		return e.hit(s, key, entry), true
+	case entry.SurelyStale(&now):
+		return e.getStale(s, key, entry)
+	default:
+		return e.getSettled(s, key, entry, bound)
 	}
-	return e.getSettled(s, key, entry, bound)
 }
 
 // getSettled answers with an entry for which nothing has to be done: one that is fresh, or that is stale and says
@@ -195,6 +199,11 @@ func (e *engine[A, K, V]) getSettled(s *settings[A, K, V], key K, entry *storage
 	if !entry.Stale(now) {
 		return e.hit(s, key, entry), true
 	}
+	return e.getStale(s, key, entry)
+}
+
+// getStale is getSettled for an entry that is stale.
+func (e *engine[A, K, V]) getStale(s *settings[A, K, V], key K, entry *storage.Entry[V]) (value V, ok bool) {
 	hook.At("entry")
 	if !entry.Refreshing(e.group.Token(key)) {
 		return value, false

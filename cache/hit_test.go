@@ -124,6 +124,45 @@ func TestEntryThatComesBesideAHit(t *testing.T) {
 	})
 }
 
+// While a stale entry is refreshed, all calls that come get it, and start nothing.
+func TestStaleHitsUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		loads, release := 0, make(chan struct{})
+		c, err := New(func(context.Context, string) (int, error) {
+			loads++
+			<-release
+			return 2, nil
+		}, WithUpdateAfter(time.Second), WithStats())
+		if err != nil {
+			t.Fatal(err)
+		}
+		set(t, c, "k", 1)
+		for range 10_000 {
+			read(t, c, "k", 1)
+		}
+		for range 200 { // which keeps the coarse reading
+			time.Sleep(5 * time.Millisecond)
+			read(t, c, "k", 1)
+		}
+		synctest.Wait()
+		if s := c.Stats(); loads != 1 || s.StaleHits != 1 || s.LoadsRunning != 1 {
+			t.Errorf("%d loads for %d stale hits, %d running, want one each", loads, s.StaleHits, s.LoadsRunning)
+		}
+		for range 1000 {
+			read(t, c, "k", 1)
+		}
+		if s := c.Stats(); loads != 1 || s.StaleHits != 1001 {
+			t.Errorf("%d loads for %d stale hits, want 1 for 1001", loads, s.StaleHits)
+		}
+		close(release)
+		synctest.Wait()
+		read(t, c, "k", 2)
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A key that does not equal itself gets no further than to its check.
 func TestNaNIsNotLookedUp(t *testing.T) {
 	type key struct{ at [1]float64 }

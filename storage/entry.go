@@ -54,6 +54,10 @@ func (e *Entry[V]) Fresh(now time.Time) bool { return !e.Stale(now) && !e.Expire
 // has to tell.
 func (e *Entry[V]) SurelyFresh(m *Moment) bool { return e.span.after(m) }
 
+// SurelyStale reports whether a glance suffices to see that the entry is stale at m, and not expired. If not, Stale and Expired
+// have to tell.
+func (e *Entry[V]) SurelyStale(m *Moment) bool { return e.span.between(m) }
+
 // Stale reports whether the entry ought to be refreshed at now: whether now is at or after
 // UpdateAfter.
 func (e *Entry[V]) Stale(now time.Time) bool { return e.span.reached(updateAfter, now) }

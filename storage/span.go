@@ -240,3 +240,8 @@ func (m Moment) Add(update, expire time.Duration) Moment {
 func (s *span) after(m *Moment) bool {
 	return s.from == m.from && m.update < s.offsets[updateAfter] && m.expire < s.offsets[expireAfter]
 }
+
+// between reports whether the first of both deadlines has surely come at m, and the second one surely comes after it.
+func (s *span) between(m *Moment) bool {
+	return s.from == m.from && s.offsets[updateAfter] <= m.update && m.expire < s.offsets[expireAfter]
+}

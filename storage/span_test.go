@@ -47,8 +47,12 @@ func TestSpanKeepsItsInstants(t *testing.T) {
 				if s.reached(i, now) != reached {
 					t.Fatalf("instant %d, %v, is reached at %v: %v, want %v", i, want, now, !reached, reached)
 				}
-				if m := At(now, now); isMonotonic(want) == isMonotonic(now) && compact.reached(i, now) && compact.after(&m) {
+				m := At(now, now)
+				if isMonotonic(want) == isMonotonic(now) && compact.reached(i, now) && compact.after(&m) {
 					t.Fatalf("instant %d, %v, is surely after %v", i, want, now)
+				}
+				if isMonotonic(want) == isMonotonic(now) && compact.between(&m) && compact.reached(i, now) != (i == updateAfter) {
+					t.Fatalf("instant %d, %v, reached at %v: %v, which is surely between both", i, want, now, compact.reached(i, now))
 				}
 			}
 		}
@@ -134,8 +138,8 @@ func TestZeroEntryIsFreshForEver(t *testing.T) {
 	var e Entry[int]
 	now := time.Now()
 	m, none := At(now, now), Moment{}.Add(-1, -1)
-	if e.SurelyFresh(&none) {
-		t.Error("the zero entry is surely fresh at no moment")
+	if e.SurelyFresh(&none) || e.SurelyStale(&none) || e.SurelyStale(&m) {
+		t.Error("the zero entry is surely stale, or surely fresh at no moment")
 	}
 	if e.Stale(now) || e.Expired(now) || !e.Fresh(now) || !e.Created().IsZero() || !e.ExpireAfter().IsZero() || e.SurelyFresh(&m) {
 		t.Errorf("the zero entry: stale %v, expired %v, created %v", e.Stale(now), e.Expired(now), e.Created())

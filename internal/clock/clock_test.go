@@ -97,6 +97,9 @@ func TestMomentIsExact(t *testing.T) {
 			if !dueAt(now.Add(1)).SurelyFresh(&m) {
 				t.Fatal("what is due a nanosecond later is not fresh")
 			}
+			if !due(now, now.Add(1)).SurelyStale(&m) || due(now.Add(1), now.Add(2)).SurelyStale(&m) || dueAt(now).SurelyStale(&m) {
+				t.Fatal("what is surely stale is not what was due for an update and does not expire yet")
+			}
 			if !s.Read().Equal(now) || s.Bound() != nil {
 				t.Fatalf("Read = %v, want %v; Bound = %v, want none", s.Read(), now, s.Bound())
 			}
