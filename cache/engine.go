@@ -173,14 +173,15 @@ func (e *engine[A, K, V]) getExactly(s *settings[A, K, V], key K, bound *clock.R
 	if entry == nil {
 		return value, false
 	}
-	switch now := s.clock.Moment(); { // after the lookup
-	case entry.SurelyFresh(&now):
-		return e.hit(s, key, entry), true
-	case entry.SurelyStale(&now):
-		return e.getStale(s, key, entry)
-	default:
-		return e.getSettled(s, key, entry, bound)
+	if bound == nil {
+		switch now := s.clock.Moment(); { // after the lookup
+		case entry.SurelyFresh(&now):
+			return e.hit(s, key, entry), true
+		case entry.SurelyStale(&now):
+			return e.getStale(s, key, entry)
+		}
 	}
+	return e.getSettled(s, key, entry, bound)
 }
 
 // getSettled answers with an entry for which nothing has to be done: one that is fresh, or that is stale and says
