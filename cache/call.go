@@ -80,11 +80,11 @@ func (e *engine[A, K, V]) mutate(caller context.Context, s *settings[A, K, V], o
 	return e.call(caller, s, s.storageTimeout, nil, op, late)
 }
 
-// lookup reads a local storage.
-func (e *engine[A, K, V]) lookup(s *settings[A, K, V], key K) *storage.Entry[V] {
+// lookup reads a local storage. Hash is that of the key.
+func (e *engine[A, K, V]) lookup(s *settings[A, K, V], key K, hash uint64) *storage.Entry[V] {
 	if s.store.memory != nil {
 		hook.At("memory")
-		return s.store.memory.Lookup(key)
+		return s.store.memory.LookupHashed(key, hash)
 	}
 	entry, _ := e.tryLookup(s, key)
 	return entry
@@ -93,7 +93,7 @@ func (e *engine[A, K, V]) lookup(s *settings[A, K, V], key K) *storage.Entry[V] 
 // tryLookup is lookup for those to whom it matters that a local storage could not be read.
 func (e *engine[A, K, V]) tryLookup(s *settings[A, K, V], key K) (*storage.Entry[V], error) {
 	if s.store.memory != nil {
-		return e.lookup(s, key), nil
+		return e.lookup(s, key, e.group.Hash(key)), nil
 	}
 	entry, err := guardedLookup(s.store.local, key)
 	if err != nil {

@@ -144,7 +144,7 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 		}
 		value, ok = e.getSettled(s, key, entry, bound)
 	} else if s.store.local != nil {
-		value, ok = e.getExactly(s, key, bound)
+		value, ok = e.getExactly(ctx, s, args, key, bound)
 	}
 	if ok {
 		return value, nil
@@ -165,11 +165,12 @@ func (e *engine[A, K, V]) get(ctx context.Context, args A) (V, error) {
 
 // getExactly is getSettled of what a local storage has, for a call that does not look at it at a glance. It is not
 // part of get so that get needs little of a stack.
-func (e *engine[A, K, V]) getExactly(s *settings[A, K, V], key K, bound *clock.Reading) (value V, ok bool) {
+func (e *engine[A, K, V]) getExactly(ctx context.Context, s *settings[A, K, V], args A, key K, bound *clock.Reading) (value V, ok bool) {
 	if e.group.Fenced() {
 		return value, false
 	}
-	entry := e.lookup(s, key)
+	hash := e.group.Hash(key)
+	entry := e.lookup(s, key, hash)
 	if entry == nil {
 		return value, false
 	}
@@ -178,10 +179,30 @@ func (e *engine[A, K, V]) getExactly(s *settings[A, K, V], key K, bound *clock.R
 		case entry.SurelyFresh(&now):
 			return e.hit(s, key, entry), true
 		case entry.SurelyStale(&now):
-			return e.getStale(s, key, entry)
+			if value, ok = e.getStale(s, key, hash, entry); !ok {
+				value, ok = e.refreshAt(ctx, s, args, key, hash, entry, now)
+			}
+			return value, ok
 		}
 	}
 	return e.getSettled(s, key, entry, bound)
+}
+
+// refreshAt is what there is to be done for an entry that is stale at a moment, if it does not say that it is refreshed. It reports
+// false if the storage has to be looked into again. Who gets here has read the clock and the storage just once.
+//
+//go:noinline
+func (e *engine[A, K, V]) refreshAt(ctx context.Context, s *settings[A, K, V], args A, key K, hash uint64, entry *storage.Entry[V], at storage.Moment) (value V, ok bool) {
+	now, ok := s.clock.At(at)
+	if !ok || checkEqual(key) != nil {
+		return value, false
+	}
+	seen := e.version(hash)
+	seen.now = now
+	if seen.entry = e.lookup(s, key, seen.hash); seen.entry != entry || !e.refreshBehind(given(ctx), s, args, key, &seen) {
+		return value, false
+	}
+	return e.staleHit(s, key, entry), true
 }
 
 // getSettled answers with an entry for which nothing has to be done: one that is fresh, or that is stale and says
@@ -200,13 +221,13 @@ func (e *engine[A, K, V]) getSettled(s *settings[A, K, V], key K, entry *storage
 	if !entry.Stale(now) {
 		return e.hit(s, key, entry), true
 	}
-	return e.getStale(s, key, entry)
+	return e.getStale(s, key, e.group.Hash(key), entry)
 }
 
 // getStale is getSettled for an entry that is stale.
-func (e *engine[A, K, V]) getStale(s *settings[A, K, V], key K, entry *storage.Entry[V]) (value V, ok bool) {
+func (e *engine[A, K, V]) getStale(s *settings[A, K, V], key K, hash uint64, entry *storage.Entry[V]) (value V, ok bool) {
 	hook.At("entry")
-	if !entry.Refreshing(e.group.Token(key)) {
+	if !entry.Refreshing(e.group.Token(hash)) {
 		return value, false
 	}
 	return e.staleHit(s, key, entry), true
@@ -284,6 +305,7 @@ func (e *engine[A, K, V]) getLocal(ctx context.Context, s *settings[A, K, V], ar
 
 // look is what a call has seen of a key in a local storage.
 type look[V any] struct {
+	hash    uint64            // of the key
 	version uint64            // of the key, from before that
 	entry   *storage.Entry[V] // that may be handed out; nil: none
 	now     time.Time         // after that
@@ -293,12 +315,12 @@ type look[V any] struct {
 //
 //go:noinline
 func (e *engine[A, K, V]) look(s *settings[A, K, V], key K) (seen look[V]) {
-	seen.version = e.group.Version(key)
+	seen = e.version(e.group.Hash(key))
 	var floor time.Time
 	if e.group.Fenced() {
 		floor = e.group.Floor(key, s.clock.Now())
 	}
-	entry := e.lookup(s, key)
+	entry := e.lookup(s, key, seen.hash)
 	seen.now = s.clock.Now()
 	if usable(entry, floor, seen.now) {
 		seen.entry = entry
@@ -306,11 +328,17 @@ func (e *engine[A, K, V]) look(s *settings[A, K, V], key K) (seen look[V]) {
 	return seen
 }
 
+// version begins a look.
+func (e *engine[A, K, V]) version(hash uint64) look[V] {
+	hook.At("registry")
+	return look[V]{hash: hash, version: e.group.Version(hash)}
+}
+
 // joinLoad returns the load in progress of a key that has no entry, or nil if there is none to be waited for.
 //
 //go:noinline
 func (e *engine[A, K, V]) joinLoad(ctx context.Context, key K, seen *look[V]) *flight.Flight[K, V, job[A, K, V]] {
-	return e.group.JoinLoad(key, seen.version, flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx))
+	return e.group.JoinLoad(key, seen.hash, seen.version, flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx))
 }
 
 // decide answers a call that has no load to join. It reports false if the storage has to be looked into again.
@@ -320,7 +348,7 @@ func (e *engine[A, K, V]) decide(ctx context.Context, s *settings[A, K, V], args
 	switch {
 	case seen.entry == nil:
 		ancestors := flight.Of[*flight.Flight[K, V, job[A, K, V]]](ctx)
-		out := e.group.Join(key, seen.version, ancestors, seen.now, &job[A, K, V]{ctx: ctx, args: args, settings: s})
+		out := e.group.Join(key, seen.hash, seen.version, ancestors, seen.now, &job[A, K, V]{ctx: ctx, args: args, settings: s})
 		if out.Retry {
 			return value, nil, false
 		}
@@ -340,7 +368,7 @@ func (e *engine[A, K, V]) decide(ctx context.Context, s *settings[A, K, V], args
 //
 //go:noinline
 func (e *engine[A, K, V]) refreshBehind(ctx context.Context, s *settings[A, K, V], args A, key K, seen *look[V]) (ok bool) {
-	out := e.group.Refresh(seen.entry, key, seen.version, seen.now, &job[A, K, V]{ctx: ctx, args: args, settings: s, background: true})
+	out := e.group.Refresh(seen.entry, key, seen.hash, seen.version, seen.now, &job[A, K, V]{ctx: ctx, args: args, settings: s, background: true})
 	e.start(out.Flight)
 	return !out.Retry
 }
@@ -432,7 +460,7 @@ func (e *engine[A, K, V]) peek(ctx context.Context, args A) (V, bool) {
 	switch {
 	case entry != nil:
 	case s.store.local != nil:
-		entry = e.lookup(s, key)
+		entry = e.lookup(s, key, e.group.Hash(key))
 	default:
 		entry = e.peekShared(ctx, s, key)
 	}

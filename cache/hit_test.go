@@ -98,7 +98,7 @@ func TestHitsUnderLoadAfterAnotherStrategy(t *testing.T) {
 // The clock is read after the storage: an entry that comes beside a call is as old as it is then.
 func TestEntryThatComesBesideAHit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := hooked[string]{storage.NewMemory[string, int](), new(func())}
+		store := newHooked[string]()
 		c, err := New(func(context.Context, string) (int, error) { return 3, nil },
 			WithStorage[string, int](store), WithUpdateAfter(time.Second), WithStats())
 		if err != nil {
@@ -108,8 +108,8 @@ func TestEntryThatComesBesideAHit(t *testing.T) {
 		for range 10_000 {
 			read(t, c, "k", 1)
 		}
-		*store.before = func() {
-			*store.before = nil
+		store.before = func() {
+			store.before = func() {}
 			set(t, c, "k", 2)
 			time.Sleep(time.Second)
 		}
@@ -163,11 +163,81 @@ func TestStaleHitsUnderLoad(t *testing.T) {
 	})
 }
 
+// What takes the place of a stale entry, after a call has seen that one and before its refresh is registered, makes the refresh needless.
+func TestEntryThatComesBesideAStaleHit(t *testing.T) {
+	for name, lookup := range map[string]int{"after one lookup": 1, "after both": 2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newHooked[string]()
+				c := staleUnderLoad(t, store, func() { t.Error("a load") })
+				store.after = func() {
+					if lookup--; lookup == 0 {
+						set(t, c, "k", 2)
+					}
+				}
+				read(t, c, "k", 2)
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// The load of a stale entry begins when that was seen to be stale, though the clock is read no more.
+func TestStaleHitUnderLoadIsTheBeginOfItsLoad(t *testing.T) {
+	for name, store := range map[string]interface {
+		storage.Storage[string, int]
+		storage.Local[string, int]
+	}{"memory": storage.NewMemory[string, int](), "local": newHooked[string]()} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := staleUnderLoad(t, store, func() { time.Sleep(time.Second / 10) })
+				want := time.Now()
+				read(t, c, "k", 1)
+				time.Sleep(time.Second / 5)
+				if got := store.Lookup("k"); got.Value != 3 || got.Created() != want {
+					t.Errorf("the value is %d, created at %v, want 3 at %v", got.Value, got.Created(), want)
+				}
+			})
+		})
+	}
+}
+
+// staleUnderLoad returns a cache that holds the key k with the value 1, which has just become stale, and was read so often that its hits compare with
+// a coarse reading. It calls loading before it loads a 3. It is to be called in a bubble.
+func staleUnderLoad(t *testing.T, store storage.Storage[string, int], loading func()) *Cache[string, int] {
+	t.Helper()
+	c, err := NewKeyed(func(context.Context, string) (int, error) {
+		loading()
+		return 3, nil
+	}, keys.Identity[string](), WithStorage(store), WithUpdateAfter(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	set(t, c, "k", 1)
+	for range 10_000 {
+		read(t, c, "k", 1)
+	}
+	for range 199 { // which keeps the coarse reading
+		time.Sleep(5 * time.Millisecond)
+		read(t, c, "k", 1)
+	}
+	time.Sleep(5 * time.Millisecond)
+	if !isUnderLoad(c.engine.(*engine[string, string, int])) {
+		t.Fatal("there is no coarse reading")
+	}
+	return c
+}
+
 // A key that does not equal itself gets no further than to its check.
 func TestNaNIsNotLookedUp(t *testing.T) {
 	type key struct{ at [1]float64 }
-	store := hooked[key]{storage.NewMemory[key, int](), new(func())}
-	*store.before = func() { t.Error("it was looked up") }
+	store := newHooked[key]()
+	store.before = func() { t.Error("it was looked up") }
 	c, err := New(func(context.Context, key) (int, error) { return 0, nil }, WithStorage[key, int](store))
 	if err != nil {
 		t.Fatal(err)
@@ -177,16 +247,19 @@ func TestNaNIsNotLookedUp(t *testing.T) {
 	}
 }
 
-// hooked is a local storage that can be interrupted before it is looked into.
+// hooked is a local storage that can be interrupted before and after it is looked into.
 type hooked[K comparable] struct {
 	*storage.Memory[K, int]
-	before *func()
+	before, after func()
 }
 
-func (h hooked[K]) Lookup(key K) *storage.Entry[int] {
-	if before := *h.before; before != nil {
-		before()
-	}
+func newHooked[K comparable]() *hooked[K] {
+	return &hooked[K]{storage.NewMemory[K, int](), func() {}, func() {}}
+}
+
+func (h *hooked[K]) Lookup(key K) *storage.Entry[int] {
+	h.before()
+	defer h.after()
 	return h.Memory.Lookup(key)
 }
 

@@ -44,8 +44,7 @@ func NewMemory[K comparable, V any]() *Memory[K, V] {
 
 // Lookup returns the entry of key, or nil.
 func (m *Memory[K, V]) Lookup(key K) *Entry[V] {
-	entry, _ := m.LookupAt(key, &Moment{})
-	return entry
+	return m.LookupHashed(key, m.hash.Of(key))
 }
 
 // LookupAt is Lookup, and reports whether the entry is fresh at a glance, as [Entry.SurelyFresh] does. It is
@@ -53,7 +52,7 @@ func (m *Memory[K, V]) Lookup(key K) *Entry[V] {
 func (m *Memory[K, V]) LookupAt(key K, at *Moment) (entry *Entry[V], surelyFresh bool) {
 	t := m.table.Load()
 	if t.prev.Load() != nil {
-		return m.lookupMoving(key, at)
+		return m.lookupMoving(key, m.hash.Of(key), at)
 	}
 	// This is find once more, and in part the hasher's Of: calls would cost as much again as what they do.
 	var h uint64
@@ -78,14 +77,19 @@ func (m *Memory[K, V]) LookupAt(key K, at *Moment) (entry *Entry[V], surelyFresh
 		}
 	}
 	if m.table.Load() != t {
-		return m.lookupMoving(key, at)
+		return m.lookupMoving(key, h, at)
 	}
 	return nil, false
 }
 
 // lookupMoving is LookupAt while nodes move, or the table has been replaced.
-func (m *Memory[K, V]) lookupMoving(key K, at *Moment) (entry *Entry[V], surelyFresh bool) {
-	h := m.hash.Of(key)
+func (m *Memory[K, V]) lookupMoving(key K, h uint64, at *Moment) (entry *Entry[V], surelyFresh bool) {
+	entry = m.LookupHashed(key, h)
+	return entry, entry != nil && entry.SurelyFresh(at)
+}
+
+// LookupHashed is Lookup for those who have the hash of the key, as a [Record] has. It is for package cache.
+func (m *Memory[K, V]) LookupHashed(key K, h uint64) *Entry[V] {
 	for {
 		t := m.table.Load()
 		var n *node[K, V]
@@ -96,11 +100,10 @@ func (m *Memory[K, V]) lookupMoving(key K, at *Moment) (entry *Entry[V], surelyF
 			n, _, _ = t.bucket(h).find(h, key)
 		}
 		if n != nil {
-			entry = n.stored()
-			return entry, entry.SurelyFresh(at)
+			return n.stored()
 		}
 		if m.table.Load() == t {
-			return nil, false
+			return nil
 		}
 		// The node may have moved on to another table.
 	}

@@ -236,6 +236,12 @@ func (m Moment) Add(update, expire time.Duration) Moment {
 	return Moment{from: m.from, update: m.update + int64(update), expire: m.expire + int64(expire)}
 }
 
+// Sub returns how long m comes after other, which is for the deadlines UpdateAfter alone. It reports false if the two cannot be compared. It is
+// for package cache.
+func (m Moment) Sub(other Moment) (d time.Duration, ok bool) {
+	return time.Duration(m.update - other.update), m.from != nil && m.from == other.from
+}
+
 // after reports whether both deadlines surely come after m.
 func (s *span) after(m *Moment) bool {
 	return s.from == m.from && m.update < s.offsets[updateAfter] && m.expire < s.offsets[expireAfter]

@@ -61,6 +61,15 @@ func (s *Source) Moment() storage.Moment {
 	return s.coarse.moment()
 }
 
+// At returns the time of a moment that Moment has just returned, without another look at the clock. It reports false if the reading that
+// the moment was taken with has ended.
+func (s *Source) At(m storage.Moment) (now time.Time, ok bool) {
+	if s.coarse == nil {
+		return now, false
+	}
+	return s.coarse.at(m)
+}
+
 // Read is Now for those who have asked Bound or Moment before.
 func (s *Source) Read() time.Time {
 	if s.coarse != nil {

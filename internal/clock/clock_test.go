@@ -100,13 +100,20 @@ func TestMomentIsExact(t *testing.T) {
 			if !due(now, now.Add(1)).SurelyStale(&m) || due(now.Add(1), now.Add(2)).SurelyStale(&m) || dueAt(now).SurelyStale(&m) {
 				t.Fatal("what is surely stale is not what was due for an update and does not expire yet")
 			}
+			if at, ok := s.At(m); !ok || at != now {
+				t.Fatalf("At = %v, %v, want %v", at, ok, now)
+			}
 			if !s.Read().Equal(now) || s.Bound() != nil {
 				t.Fatalf("Read = %v, want %v; Bound = %v, want none", s.Read(), now, s.Bound())
 			}
 		}
+		m := s.Moment()
 		time.Sleep(3 * clock.Interval) // long enough without a call
 		if s.Moment() != (storage.Moment{}) {
 			t.Error("a moment after silence")
+		}
+		if at, ok := s.At(m); ok {
+			t.Errorf("At = %v though the reading has ended", at)
 		}
 	})
 }

@@ -125,6 +125,16 @@ func (c *coarse) moment() storage.Moment {
 	return r.Moment.Add(since-Margin, since-ExpiryMargin)
 }
 
+// at turns what moment has returned into what now would have returned in its place.
+func (c *coarse) at(m storage.Moment) (now time.Time, ok bool) {
+	r := c.current.Load()
+	if r == nil {
+		return now, false
+	}
+	since, ok := m.Sub(r.Moment)
+	return r.Update.Add(since), ok
+}
+
 // since returns the reading and how long ago it was taken. It returns nil if there is none, or if it is late or was lost: it is
 // not from within the last second.
 func (c *coarse) since() (r *Reading, since time.Duration) {

@@ -88,6 +88,9 @@ func (g *Group[K, V, J]) Idle(ctx context.Context, strays bool) error {
 	return g.Lifecycle.Idle(ctx, strays)
 }
 
+// Hash returns the hash of key, for the methods that want it too: so it is made once.
+func (g *Group[K, V, J]) Hash(key K) uint64 { return g.hash.Of(key) }
+
 // shard returns the shard of key, whose critical section the caller is about to enter.
 func (g *Group[K, V, J]) shard(key K) *shard[K, V, J] {
 	return g.shardOf(g.hash.Of(key))
@@ -98,11 +101,11 @@ func (g *Group[K, V, J]) shardOf(hash uint64) *shard[K, V, J] {
 	return &g.shards[hash%shards]
 }
 
-// Token returns what stands on the stale entry of a key while a load of the key is registered.
-func (g *Group[K, V, J]) Token(key K) uint32 { return g.tokenOf(g.hash.Of(key)) }
-
-// tokenOf takes bits of the hash that do not choose the shard.
-func (g *Group[K, V, J]) tokenOf(hash uint64) uint32 { return (uint32(hash>>32) ^ g.salt) | 1 }
+// Token returns what stands on the stale entry of a key with this hash while a load of the key is registered.
+func (g *Group[K, V, J]) Token(hash uint64) uint32 {
+	// Other bits than those that choose the shard.
+	return (uint32(hash>>32) ^ g.salt) | 1
+}
 
 // slotLocked returns the slot of key, a new one if there is none.
 func (sh *shard[K, V, J]) slotLocked(key K) *slot[K, V, J] {

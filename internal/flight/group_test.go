@@ -34,7 +34,7 @@ func land(t *testing.T, g *group, f *Flight[int, string, string], value string, 
 // There is no instant at which neither the flight nor its entry can be found.
 func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 	g := newGroup()
-	version := g.Version(1)
+	version := g.Version(g.Hash(1))
 	f := lead(t, g, 1, start)
 	if out := join(g, 1, start); out.Flight != f || out.Led || out.Start {
 		t.Errorf("the second Join = %+v, want to share the flight", out)
@@ -48,7 +48,7 @@ func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 	g.EndWrite(turn, Written[string]{Entry: entry, OK: true}, start)
 	g.End()
 	// Whoever looked into the storage before the write has to look again.
-	if out := g.Join(1, version, nil, start, named("job")); !out.Retry {
+	if out := g.Join(1, g.Hash(1), version, nil, start, named("job")); !out.Retry {
 		t.Errorf("Join with an old version = %+v, want Retry", out)
 	}
 	if value, err := f.Result(); value != "v" || err != nil {
@@ -60,18 +60,18 @@ func TestFlightIsSharedUntilItsEntryIsThere(t *testing.T) {
 // JoinLoad joins what Join would join, and leaves everything else to it.
 func TestJoinLoad(t *testing.T) {
 	g := newGroup()
-	version := g.Version(1)
-	if f := g.JoinLoad(1, version, nil); f != nil || registered(g) != 0 {
+	version := g.Version(g.Hash(1))
+	if f := g.JoinLoad(1, g.Hash(1), version, nil); f != nil || registered(g) != 0 {
 		t.Errorf("JoinLoad = %v, want nothing, and nothing registered", f)
 	}
 	f := lead(t, g, 1, start)
-	if got := g.JoinLoad(1, version, nil); got != f {
+	if got := g.JoinLoad(1, g.Hash(1), version, nil); got != f {
 		t.Errorf("JoinLoad = %v, want the load", got)
 	}
-	if got := g.JoinLoad(1, version, []*Flight[int, string, string]{f}); got != nil {
+	if got := g.JoinLoad(1, g.Hash(1), version, []*Flight[int, string, string]{f}); got != nil {
 		t.Error("a load waits for itself")
 	}
-	if got := g.JoinLoad(2, g.Version(2), nil); got != nil {
+	if got := g.JoinLoad(2, g.Hash(2), g.Version(g.Hash(2)), nil); got != nil {
 		t.Error("JoinLoad of another key has found the load")
 	}
 	land(t, g, f, "v", start, at(1))
@@ -83,7 +83,7 @@ func TestJoinLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	forced := g.Force(1, nil, named("job")).Flight
-	if got := g.JoinLoad(1, g.Version(1), nil); forced == nil || got != nil {
+	if got := g.JoinLoad(1, g.Hash(1), g.Version(g.Hash(1)), nil); forced == nil || got != nil {
 		t.Error("there is a value that is being written, and JoinLoad waits for a load")
 	}
 	g.EndWrite(turn, Written[string]{Entry: entryOf("set", at(2)), OK: true}, at(2))
@@ -91,11 +91,11 @@ func TestJoinLoad(t *testing.T) {
 	g.Claim(forced, Result[string]{Err: errors.New("no")}, at(3))
 	g.End()
 
-	background := g.Refresh(entryOf("old", start), 3, g.Version(3), at(10*time.Minute), named("job")).Flight
-	if got := g.JoinLoad(3, g.Version(3)-1, nil); got != nil {
+	background := g.Refresh(entryOf("old", start), 3, g.Hash(3), g.Version(g.Hash(3)), at(10*time.Minute), named("job")).Flight
+	if got := g.JoinLoad(3, g.Hash(3), g.Version(g.Hash(3))-1, nil); got != nil {
 		t.Error("JoinLoad waits for a load though the storage has to be looked into again")
 	}
-	if got := g.JoinLoad(3, g.Version(3), nil); got != background || got.Done() == nil {
+	if got := g.JoinLoad(3, g.Hash(3), g.Version(g.Hash(3)), nil); got != background || got.Done() == nil {
 		t.Errorf("JoinLoad = %v, want the background load, with a channel to wait on", got)
 	}
 	land(t, g, background, "new", at(10*time.Minute), at(10*time.Minute))
@@ -200,20 +200,20 @@ func TestFlightThatWouldWaitForItself(t *testing.T) {
 	g := newGroup()
 	f := lead(t, g, 1, start)
 	own := []*Flight[int, string, string]{f}
-	if out := g.Join(1, g.Version(1), own, start, named("job")); !errors.Is(out.Err, ErrReentrant) {
+	if out := g.Join(1, g.Hash(1), g.Version(g.Hash(1)), own, start, named("job")); !errors.Is(out.Err, ErrReentrant) {
 		t.Errorf("Join = %+v, want ErrReentrant", out)
 	}
 	if out := g.Force(1, own, named("job")); !errors.Is(out.Err, ErrReentrant) {
 		t.Errorf("Force = %+v, want ErrReentrant", out)
 	}
-	if out := g.Join(2, g.Version(2), own, start, named("job")); out.Flight == nil {
+	if out := g.Join(2, g.Hash(2), g.Version(g.Hash(2)), own, start, named("job")); out.Flight == nil {
 		t.Errorf("Join of another key = %+v", out)
 	} else {
 		g.Claim(out.Flight, Result[string]{}, start)
 		g.End()
 	}
 	turn, _, _ := g.Invalidate(1, start)
-	if out := g.Join(1, g.Version(1), own, start, named("job")); out.Flight == nil || out.Flight == f || !out.Led {
+	if out := g.Join(1, g.Hash(1), g.Version(g.Hash(1)), own, start, named("job")); out.Flight == nil || out.Flight == f || !out.Led {
 		t.Errorf("Join of a detached flight = %+v, want a new flight", out)
 	} else {
 		g.Claim(out.Flight, Result[string]{}, start)
@@ -353,7 +353,7 @@ func TestBackgroundFlightsWaitForTheBackoff(t *testing.T) {
 	g := newGroup()
 	old := entryOf("old", start)
 	refresh := func(entry *storage.Entry[string], now time.Time) bool {
-		out := g.Refresh(entry, 1, g.Version(1), now, named("job"))
+		out := g.Refresh(entry, 1, g.Hash(1), g.Version(g.Hash(1)), now, named("job"))
 		if out.Flight != nil {
 			g.Claim(out.Flight, Result[string]{Err: errors.New("failed"), Backoff: time.Second}, now)
 			g.End()
@@ -403,7 +403,9 @@ func TestStaleEntryTellsOfItsLoad(t *testing.T) {
 			t.Run(fmt.Sprintf("forced %v, %s", forced, name), func(t *testing.T) {
 				g := newGroup()
 				old := entryOf("old", start)
-				refresh := func(now time.Time) *flight { return g.Refresh(old, 1, g.Version(1), now, named("job")).Flight }
+				refresh := func(now time.Time) *flight {
+					return g.Refresh(old, 1, g.Hash(1), g.Version(g.Hash(1)), now, named("job")).Flight
+				}
 				var f *flight
 				if forced {
 					f = g.Force(1, nil, named("job")).Flight
@@ -414,18 +416,18 @@ func TestStaleEntryTellsOfItsLoad(t *testing.T) {
 				} else {
 					f = refresh(at(5))
 				}
-				if !old.Refreshing(g.Token(1)) {
+				if !old.Refreshing(g.Token(g.Hash(1))) {
 					t.Error("the entry does not tell of the load")
 				}
-				if old.Refreshing(g.Token(2)) || old.Refreshing(newGroup().Token(1)) {
+				if old.Refreshing(g.Token(g.Hash(2))) || old.Refreshing(newGroup().Token(g.Hash(1))) {
 					t.Error("the entry tells of the load of another key or group")
 				}
 				end(g, f)
-				if old.Refreshing(g.Token(1)) {
+				if old.Refreshing(g.Token(g.Hash(1))) {
 					t.Error("the entry tells of a load that has ended")
 				}
 				refresh(at(11))
-				if load := g.shard(1).slots.find(1); old.Refreshing(g.Token(1)) != (load != nil && load.load != nil) {
+				if load := g.shard(1).slots.find(1); old.Refreshing(g.Token(g.Hash(1))) != (load != nil && load.load != nil) {
 					t.Error("the entry does not tell what is registered now")
 				}
 			})
@@ -439,11 +441,11 @@ func TestStaleEntryTellsOfTheLatestLoad(t *testing.T) {
 	g := newGroup()
 	old, other := entryOf("old", start), entryOf("other", start)
 	refresh := func(entry *storage.Entry[string]) *Flight[int, string, string] {
-		return g.Refresh(entry, 1, g.Version(1), at(5), named("job")).Flight
+		return g.Refresh(entry, 1, g.Hash(1), g.Version(g.Hash(1)), at(5), named("job")).Flight
 	}
 	tells := func(when string, wantOld, wantOther bool) {
 		t.Helper()
-		if gotOld, gotOther := old.Refreshing(g.Token(1)), other.Refreshing(g.Token(1)); gotOld != wantOld || gotOther != wantOther {
+		if gotOld, gotOther := old.Refreshing(g.Token(g.Hash(1))), other.Refreshing(g.Token(g.Hash(1))); gotOld != wantOld || gotOther != wantOther {
 			t.Errorf("%s: the entries tell %v and %v, want %v and %v", when, gotOld, gotOther, wantOld, wantOther)
 		}
 	}
@@ -467,21 +469,21 @@ func TestStaleEntryOfTwoKeys(t *testing.T) {
 	g := newGroup()
 	shared := entryOf("shared", start)
 	refresh := func(key int) *Flight[int, string, string] {
-		return g.Refresh(shared, key, g.Version(key), at(5), named("job")).Flight
+		return g.Refresh(shared, key, g.Hash(key), g.Version(g.Hash(key)), at(5), named("job")).Flight
 	}
 	first, second := refresh(1), refresh(2)
 	if first == nil || second == nil {
 		t.Fatal("one load keeps the other from beginning")
 	}
-	if shared.Refreshing(g.Token(1)) || !shared.Refreshing(g.Token(2)) {
+	if shared.Refreshing(g.Token(g.Hash(1))) || !shared.Refreshing(g.Token(g.Hash(2))) {
 		t.Error("the entry does not tell of the second key")
 	}
 	g.Claim(first, Result[string]{Err: errors.New("failed")}, at(6))
-	if !shared.Refreshing(g.Token(2)) {
+	if !shared.Refreshing(g.Token(g.Hash(2))) {
 		t.Error("the end of the first load has taken the token of the second")
 	}
 	g.Claim(second, Result[string]{Err: errors.New("failed")}, at(6))
-	if shared.Refreshing(g.Token(1)) || shared.Refreshing(g.Token(2)) {
+	if shared.Refreshing(g.Token(g.Hash(1))) || shared.Refreshing(g.Token(g.Hash(2))) {
 		t.Error("the entry tells of a load that has ended")
 	}
 }
@@ -825,11 +827,11 @@ func TestGroupConcurrently(t *testing.T) {
 					<-out.Flight.Done()
 				default:
 					for {
-						version := g.Version(key)
+						version := g.Version(g.Hash(key))
 						if look(key) != nil {
 							break
 						}
-						out := g.Join(key, version, nil, start, named("job"))
+						out := g.Join(key, g.Hash(key), version, nil, start, named("job"))
 						if out.Retry {
 							continue
 						}

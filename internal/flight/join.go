@@ -7,8 +7,8 @@ import (
 	"github.com/memoize-go/memoize/storage"
 )
 
-// Version returns the state of the key's shard for a later Join or Refresh.
-func (g *Group[K, V, J]) Version(key K) uint64 { return g.shard(key).version.Load() }
+// Version returns the state of the shard of a key with this hash, for a later Join or Refresh.
+func (g *Group[K, V, J]) Version(hash uint64) uint64 { return g.shards[hash%shards].version.Load() }
 
 // Outcome says how a call goes on. At most one of Entry, Flight, Lookup and Err is set.
 type Outcome[K comparable, V, J any] struct {
@@ -23,8 +23,8 @@ type Outcome[K comparable, V, J any] struct {
 
 // Join finds or registers the flight of a key that is not in a local storage. The load of one that
 // it registers begins now, and has a copy of job.
-func (g *Group[K, V, J]) Join(key K, version uint64, ancestors []*Flight[K, V, J], now time.Time, job *J) Outcome[K, V, J] {
-	sh := g.shard(key)
+func (g *Group[K, V, J]) Join(key K, hash, version uint64, ancestors []*Flight[K, V, J], now time.Time, job *J) Outcome[K, V, J] {
+	sh := g.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.version.Load() != version {
@@ -44,8 +44,8 @@ func (g *Group[K, V, J]) Join(key K, version uint64, ancestors []*Flight[K, V, J
 }
 
 // JoinLoad is Join for a load in progress, and returns nil if Join has something else to say. It needs little of a stack.
-func (g *Group[K, V, J]) JoinLoad(key K, version uint64, ancestors []*Flight[K, V, J]) (f *Flight[K, V, J]) {
-	sh := g.shard(key)
+func (g *Group[K, V, J]) JoinLoad(key K, hash, version uint64, ancestors []*Flight[K, V, J]) (f *Flight[K, V, J]) {
+	sh := g.shardOf(hash)
 	sh.mu.Lock()
 	if s := sh.slots.find(key); s != nil && s.pending == nil && s.load != nil &&
 		sh.version.Load() == version && !slices.Contains(ancestors, s.load) {
@@ -78,8 +78,7 @@ func (s *slot[K, V, J]) register(job *J) *Flight[K, V, J] {
 // Refresh registers a background flight for a stale entry, whose load begins now, unless one is in
 // progress, was refused by the backoff or has become needless. If one is registered then, the
 // entry has the key's token for as long as it is.
-func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64, now time.Time, job *J) Outcome[K, V, J] {
-	hash := g.hash.Of(key)
+func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, hash, version uint64, now time.Time, job *J) Outcome[K, V, J] {
 	sh := g.shardOf(hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -93,7 +92,7 @@ func (g *Group[K, V, J]) Refresh(entry *storage.Entry[V], key K, version uint64,
 		g.startLocked(sh, s, f, now)
 	}
 	if s.load != nil {
-		s.flag(entry, g.tokenOf(hash))
+		s.flag(entry, g.Token(hash))
 	}
 	return Outcome[K, V, J]{Flight: f, Start: f != nil}
 }

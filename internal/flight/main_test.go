@@ -57,7 +57,7 @@ func named(job string) *string { return &job }
 
 // join joins or registers a flight for a key that is not stored.
 func join(g *group, key int, now time.Time) Outcome[int, string, string] {
-	return g.Join(key, g.Version(key), nil, now, named("job"))
+	return g.Join(key, g.Hash(key), g.Version(g.Hash(key)), nil, now, named("job"))
 }
 
 // lead registers a flight and starts its load.
