@@ -38,20 +38,28 @@ type attempt[K comparable, V any] struct {
 	value    V
 	err      error
 
-	landed  bool            // the result has been claimed, by whomever
-	turn    *flight.Turn[K] // to write; nil: nothing to write
-	written flight.Written[V]
-	evicts  bool // something may have been written
+	landed bool              // the result has been claimed, by whomever
+	turn   *flight.Turn[K]   // to write; nil: nothing to write
+	entry  *storage.Entry[V] // to be written; nil: the key is to be emptied
+	evicts bool              // something may have been written
 }
 
 // fly runs a flight from its load to its last write, on a goroutine that is its own. Foreign code
 // can exit that goroutine at any point; what has to happen all the same is deferred.
+//
+// A new goroutine has a stack of 2 kB. One that needs more copies it, and leaves none to the next goroutine, because the runtime keeps
+// stacks of that size only. Our own parts do with it, if keys and values are not large and the load function does, too: so what comes one
+// after the other is called from here, and not one from within the other, and what is rare is in functions of its own.
 func (e *engine[A, K, V]) fly(f *flight.Flight[K, V, job[A, K, V]]) {
 	defer e.group.End()
 	var a attempt[K, V]
 	defer e.finish(f, &a)
 	e.load(f, &a)
+	if !a.landed {
+		e.land(f, &a)
+	}
 	e.write(f, &a)
+	e.makeRoom(&a)
 }
 
 // start runs a flight on a goroutine of its own. It does nothing for nil.
@@ -65,7 +73,6 @@ func (e *engine[A, K, V]) start(f *flight.Flight[K, V, job[A, K, V]]) {
 // one allocation.
 func (e *engine[A, K, V]) workOn(f *flight.Flight[K, V, job[A, K, V]]) func() {
 	f.Job.work = func() {
-		growStack(false)
 		if f.Job.started {
 			e.overdue(f)
 			return
@@ -76,23 +83,7 @@ func (e *engine[A, K, V]) workOn(f *flight.Flight[K, V, job[A, K, V]]) func() {
 	return f.Job.work
 }
 
-// growStack makes the stack of a new goroutine large enough for a whole flight, at once, while there is next to nothing on
-// it: what is on a stack has to be copied, frame by frame, and a flight would come to that in one of its deepest calls. What
-// counts is the size of the frame; nobody calls it with use. CockroachDB's util/growstack does the same.
-//
-//go:noinline
-func growStack(use bool) byte {
-	if !use {
-		return 0
-	}
-	var room [3 << 9]byte
-	return last(&room)
-}
-
-//go:noinline
-func last(room *[3 << 9]byte) byte { return room[len(room)-1] }
-
-// load calls the load function and claims its result.
+// load calls the load function. It claims the result only if that has exited the goroutine.
 func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	s := f.Job.settings
 	if !f.HasBegun() && !e.group.Start(f, s.clock.Now()) {
@@ -100,35 +91,44 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 		return
 	}
 	ctx := f.Context(f.Job.ctx, s.timeout, f.Job.background)
-	defer e.stop(f, a)
 	if ctx.Err() != nil { // the cache was closed
 		a.landed = true
 		return
 	}
 	a.timer = e.limit(f)
-	if s.observer != nil {
-		e.report(s, Event{Kind: LoadStarted, Key: f.Key})
-		if ctx.Err() != nil { // it has taken all the time there was
-			a.landed = true
-			return
-		}
+	if s.observer != nil && !e.reportStart(f, ctx) {
+		a.landed = true
+		return
 	}
 
 	e.counters.running.Add(1)
 	a.loading = true
 	a.err = ErrLoaderExited
 	defer func() {
-		// This also runs if the load function has exited its goroutine.
-		if !a.returned {
-			if p := recover(); p != nil {
-				a.err = &PanicError{Value: p, Stack: debug.Stack()}
-			}
+		if a.returned {
+			return
 		}
-		f.Cancel(nil)
-		e.land(f, a)
+		if p := recover(); p != nil {
+			a.err = panicked(p)
+		} else {
+			e.land(f, a) // there is no way back to fly
+		}
 	}()
 	a.value, a.err = e.loader(ctx, f.Job.args)
 	a.returned = true
+}
+
+// panicked returns the error of a load function that has panicked.
+//
+//go:noinline
+func panicked(p any) error { return &PanicError{Value: p, Stack: debug.Stack()} }
+
+// reportStart reports that a load begins, and whether there is time left for it then.
+//
+//go:noinline
+func (e *engine[A, K, V]) reportStart(f *flight.Flight[K, V, job[A, K, V]], ctx context.Context) (inTime bool) {
+	e.report(f.Job.settings, Event{Kind: LoadStarted, Key: f.Key})
+	return ctx.Err() == nil
 }
 
 // stop ends what the load function was given, and the time limit of the flight.
@@ -170,15 +170,41 @@ func (s *settings[A, K, V]) timeLimit(lookup *time.Time, now time.Time) (time.Du
 
 // land claims the result of a load that has ended.
 func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
-	s := f.Job.settings
-	now := s.clock.Now()
-	if e.claimInPlace(f, a, now) {
-		defer f.Publish()
-		if s.observer != nil {
-			e.report(s, Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(f.Began())})
-		}
-		return
+	f.Cancel(nil)
+	now := f.Job.settings.clock.Now()
+	record, ok := recordOf(f, a, now)
+	if ok && e.claimInPlace(f, a, record) {
+		e.publishKept(f, now)
+	} else {
+		e.landOtherwise(f, a, now)
 	}
+}
+
+// recordOf makes the record of a value that our own parts keep. It reports false if it is not one.
+//
+//go:noinline
+func recordOf[A any, K comparable, V any](f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], now time.Time) (r storage.Record[K, V], ok bool) {
+	if a.err != nil {
+		return r, false
+	}
+	return f.Job.settings.record(f.Key, a.value, f.Created(), now)
+}
+
+// publishKept publishes a value that is kept already.
+//
+//go:noinline
+func (e *engine[A, K, V]) publishKept(f *flight.Flight[K, V, job[A, K, V]], now time.Time) {
+	defer f.Publish() // whatever the observer does
+	if s := f.Job.settings; s.observer != nil {
+		e.report(s, Event{Kind: LoadSucceeded, Key: f.Key, Duration: now.Sub(f.Began())})
+	}
+}
+
+// landOtherwise is land for what is not claimed in place.
+//
+//go:noinline
+func (e *engine[A, K, V]) landOtherwise(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], now time.Time) {
+	s := f.Job.settings
 	r := flight.Result[V]{}
 	failure := a.err
 	if a.err == nil {
@@ -213,22 +239,17 @@ func (e *engine[A, K, V]) land(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 // the result has to be published.
 func (e *engine[A, K, V]) claim(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], r flight.Result[V], now time.Time) (stands bool) {
 	stands, turn, next := e.group.Claim(f, r, now)
-	a.turn, a.written.Entry = turn, r.Entry
+	a.turn, a.entry = turn, r.Entry
 	e.claimed(f, a, stands, next)
 	return stands
 }
 
-// claimInPlace is claim, with the write that follows, for a value that our own parts keep. It
-// reports false, and has done nothing, if that is not so, or not on the spot.
-func (e *engine[A, K, V]) claimInPlace(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], now time.Time) (stands bool) {
+// claimInPlace is claim, with the write that follows, of a record. It reports false, and has done nothing, if
+// that cannot be done on the spot.
+//
+//go:noinline
+func (e *engine[A, K, V]) claimInPlace(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], record storage.Record[K, V]) (stands bool) {
 	s := f.Job.settings
-	if a.err != nil {
-		return false
-	}
-	record, ok := s.record(f.Key, a.value, f.Created(), now)
-	if !ok {
-		return false
-	}
 	done, next := e.group.ClaimInPlace(f, record.Hash(), a.value, func() (done bool) {
 		done, a.evicts = e.keep(s, record)
 		return done
@@ -352,7 +373,8 @@ func (e *engine[A, K, V]) writeInTurn(f *flight.Flight[K, V, job[A, K, V]], a *a
 	var n, later notes
 	defer func() { later.emit() }()
 	defer func() { n.emit() }() // the observer may exit the goroutine
-	defer e.endWrite(f, a)
+	w := flight.Written[V]{Entry: a.entry}
+	defer e.endWrite(f, a, &w)
 	e.group.Await(a.turn)
 	s := e.settings.Load()
 	newest, own, ok := e.group.Newest(a.turn)
@@ -362,10 +384,10 @@ func (e *engine[A, K, V]) writeInTurn(f *flight.Flight[K, V, job[A, K, V]], a *a
 	if !own && !s.inline() {
 		return // who has superseded it writes
 	}
-	a.written.Entry = newest // whoever gets this flight's value must not find an older one afterwards
-	err, doubt := e.put(f.Job.ctx, s, f.Key, &a.written, &n)
+	w.Entry = newest // whoever gets this flight's value must not find an older one afterwards
+	err, doubt := e.put(f.Job.ctx, s, f.Key, &w, &n)
 	if err != nil && f.Job.background {
-		a.written.Backoff = f.Job.settings.refreshBackoff
+		w.Backoff = f.Job.settings.refreshBackoff
 	}
 	if doubt && !f.Job.unread {
 		later.add(func() { e.reconcile(s, f.Key, false) })
@@ -373,15 +395,16 @@ func (e *engine[A, K, V]) writeInTurn(f *flight.Flight[K, V, job[A, K, V]], a *a
 }
 
 // endWrite gives the turn of a flight back.
-func (e *engine[A, K, V]) endWrite(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
+func (e *engine[A, K, V]) endWrite(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V], w *flight.Written[V]) {
 	if a.turn != nil {
-		e.group.EndWrite(a.turn, a.written, f.Job.settings.clock.Now())
+		e.group.EndWrite(a.turn, *w, f.Job.settings.clock.Now())
 		a.turn, a.evicts = nil, true
 	}
 }
 
 // finish ends a flight.
 func (e *engine[A, K, V]) finish(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
+	e.stop(f, a)
 	if !a.landed { // the observer or the entry builder has exited the goroutine
 		r := flight.Result[V]{Value: a.value}
 		if !a.returned || a.err != nil {
@@ -393,9 +416,15 @@ func (e *engine[A, K, V]) finish(f *flight.Flight[K, V, job[A, K, V]], a *attemp
 	}
 	if a.turn != nil { // the observer has exited it before the write
 		e.group.Await(a.turn)
-		e.endWrite(f, a)
+		e.endWrite(f, a, &flight.Written[V]{Entry: a.entry})
 	}
+	e.makeRoom(a)
+}
+
+// makeRoom evicts if that may have become necessary.
+func (e *engine[A, K, V]) makeRoom(a *attempt[K, V]) {
 	if a.evicts {
+		a.evicts = false
 		e.evict()
 	}
 }

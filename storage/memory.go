@@ -149,11 +149,12 @@ type Record[K comparable, V any] struct {
 // NewRecord returns a record of a value whose life span counts from created; the longest duration
 // means never. It reports false if the instants lie too far away for it, and [NewEntry] has to be used.
 func (m *Memory[K, V]) NewRecord(key K, value V, created time.Time, updateAfter, expireAfter time.Duration) (r Record[K, V], ok bool) {
-	span, ok := spanFrom(created, updateAfter, expireAfter)
-	if !ok {
+	n := &node[K, V]{key: key}
+	n.entry.Value = value
+	if !n.entry.span.set(created, updateAfter, expireAfter) {
 		return r, false
 	}
-	return Record[K, V]{&node[K, V]{key: key, entry: Entry[V]{span: span, Value: value}}, m.hash.Of(key)}, true
+	return Record[K, V]{n, m.hash.Of(key)}, true
 }
 
 // Key returns the key.

@@ -74,6 +74,13 @@ func (s *origins) find(t time.Time) (o *origin, offset int64) {
 			return current, offset
 		}
 	}
+	return s.findOther(current, t)
+}
+
+// findOther is find for what is not near to the current origin.
+//
+//go:noinline
+func (s *origins) findOther(current *origin, t time.Time) (o *origin, offset int64) {
 	if c := s.candidate.Load(); c != nil {
 		if offset, near := s.near(c, t); near {
 			s.current.Store(c)
@@ -140,25 +147,22 @@ func (s *span) compact() {
 	s.from, s.offsets = o, moved
 }
 
-// spanFrom returns a compact span by its durations, of which the longest means never. It reports
-// false if there is none.
-func spanFrom(c time.Time, update, expire time.Duration) (s span, ok bool) {
+// set makes a compact span by its durations, of which the longest means never. It reports false if there is none.
+func (s *span) set(c time.Time, update, expire time.Duration) (ok bool) {
 	o, from := originsOf(c).find(c)
 	s.from = o
 	s.offsets[created] = from
-	for i, d := range [...]time.Duration{updateAfter: update, expireAfter: expire} {
-		switch {
-		case i == created:
-		case d == never:
-			s.offsets[i] = never
-		default:
-			s.offsets[i] = from + int64(d)
-			if s.offsets[i] < from || s.offsets[i] == never {
-				return span{}, false
-			}
-		}
+	return s.setOne(updateAfter, update) && s.setOne(expireAfter, expire)
+}
+
+// setOne sets the instant that comes d after created.
+func (s *span) setOne(i int, d time.Duration) (ok bool) {
+	if d == never {
+		s.offsets[i] = never
+		return true
 	}
-	return s, true
+	s.offsets[i] = s.offsets[created] + int64(d)
+	return s.offsets[i] >= s.offsets[created] && s.offsets[i] != never
 }
 
 func isMonotonic(t time.Time) bool { return t != t.Round(0) }

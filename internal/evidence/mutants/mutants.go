@@ -130,16 +130,16 @@ var mutants = []mutant{
 	{
 		name: "first caller's ctx used for the load",
 		file: "cache/load.go",
-		old:  `	defer e.stop(f, a)`,
-		new: `	defer e.stop(f, a)
-	defer context.AfterFunc(f.Job.ctx, func() { ctx.Cancel(f.Job.ctx.Err()) })()`,
+		old:  `	if ctx.Err() != nil { // the cache was closed`,
+		new: `	defer context.AfterFunc(f.Job.ctx, func() { ctx.Cancel(f.Job.ctx.Err()) })()
+	if ctx.Err() != nil { // the cache was closed`,
 		finds: []string{explore},
 	},
 	{
 		name:  "no recover",
 		file:  "cache/load.go",
-		old:   `			if p := recover(); p != nil {`,
-		new:   `			if p := any(nil); p != nil {`,
+		old:   `		if p := recover(); p != nil {`,
+		new:   `		if p := any(nil); p != nil {`,
 		finds: []string{explore, model},
 	},
 	{
