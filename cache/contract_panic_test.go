@@ -45,6 +45,11 @@ var breakdowns = map[string]struct {
 		defer func() { _ = recover(); runtime.Goexit() }()
 		return explode("swallowed")
 	}, func(err error) bool { return errors.Is(err, cache.ErrLoaderExited) }},
+	"panic while it exits": {func() (int, error) {
+		defer func() { _, _ = explode("boom") }()
+		runtime.Goexit()
+		return 0, nil
+	}, panicked(func(v any) bool { return v == "boom" })},
 }
 
 // zero is an index that the compiler does not know.

@@ -189,12 +189,12 @@ func (e *engine[A, K, V]) getExactly(ctx context.Context, s *settings[A, K, V], 
 }
 
 // refreshAt is what there is to be done for an entry that is stale at a moment, if it does not say that it is refreshed. It reports
-// false if the storage has to be looked into again. Who gets here has read the clock and the storage just once.
+// false if the storage has to be looked into again: always, if that is foreign, because it may take its time.
 //
 //go:noinline
 func (e *engine[A, K, V]) refreshAt(ctx context.Context, s *settings[A, K, V], args A, key K, hash uint64, entry *storage.Entry[V], at storage.Moment) (value V, ok bool) {
 	now, ok := s.clock.At(at)
-	if !ok || checkEqual(key) != nil {
+	if !ok || s.store.memory == nil || checkEqual(key) != nil {
 		return value, false
 	}
 	seen := e.version(hash)

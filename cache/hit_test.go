@@ -182,34 +182,47 @@ func TestEntryThatComesBesideAStaleHit(t *testing.T) {
 	}
 }
 
-// The load of a stale entry begins when that was seen to be stale, though the clock is read no more.
-func TestStaleHitUnderLoadIsTheBeginOfItsLoad(t *testing.T) {
-	for name, store := range map[string]interface {
-		storage.Storage[string, int]
-		storage.Local[string, int]
-	}{"memory": storage.NewMemory[string, int](), "local": newHooked[string]()} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := staleUnderLoad(t, store, func() { time.Sleep(time.Second / 10) })
-				want := time.Now()
-				read(t, c, "k", 1)
-				time.Sleep(time.Second / 5)
-				if got := store.Lookup("k"); got.Value != 3 || got.Created() != want {
-					t.Errorf("the value is %d, created at %v, want 3 at %v", got.Value, got.Created(), want)
+// An entry that expires while a storage is looked into is not handed out.
+func TestEntryThatExpiresBesideAStaleHit(t *testing.T) {
+	for lookup := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			store := newHooked[string]()
+			c := staleUnderLoad(t, store, func() {}, WithExpireAfter(2*time.Second))
+			store.after = func() {
+				if lookup--; lookup == -1 {
+					time.Sleep(1500 * time.Millisecond)
 				}
-			})
+			}
+			read(t, c, "k", 3)
 		})
 	}
 }
 
+// The load of a stale entry begins when that was seen to be stale, though the clock is read no more.
+func TestStaleHitUnderLoadIsTheBeginOfItsLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storage.NewMemory[string, int]()
+		c := staleUnderLoad(t, store, func() { time.Sleep(time.Second / 10) })
+		want := time.Now()
+		read(t, c, "k", 1)
+		time.Sleep(time.Second / 5)
+		if got := store.Lookup("k"); got.Value != 3 || got.Created() != want {
+			t.Errorf("the value is %d, created at %v, want 3 at %v", got.Value, got.Created(), want)
+		}
+	})
+}
+
 // staleUnderLoad returns a cache that holds the key k with the value 1, which has just become stale, and was read so often that its hits compare with
 // a coarse reading. It calls loading before it loads a 3. It is to be called in a bubble.
-func staleUnderLoad(t *testing.T, store storage.Storage[string, int], loading func()) *Cache[string, int] {
+func staleUnderLoad(t *testing.T, store storage.Storage[string, int], loading func(), opts ...Option) *Cache[string, int] {
 	t.Helper()
+	for range 2 { // so that from now on entries and moments count from the same instant
+		storage.NewMemory[int, int]().Put(0, storage.NewEntry(0, time.Now(), time.Time{}, time.Time{}))
+	}
 	c, err := NewKeyed(func(context.Context, string) (int, error) {
 		loading()
 		return 3, nil
-	}, keys.Identity[string](), WithStorage(store), WithUpdateAfter(time.Second))
+	}, keys.Identity[string](), append(opts, WithStorage(store), WithUpdateAfter(time.Second))...)
 	if err != nil {
 		t.Fatal(err)
 	}

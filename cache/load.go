@@ -83,7 +83,7 @@ func (e *engine[A, K, V]) workOn(f *flight.Flight[K, V, job[A, K, V]]) func() {
 	return f.Job.work
 }
 
-// load calls the load function. It claims the result only if that has exited the goroutine.
+// load calls the load function. It claims the result only if that has panicked or exited the goroutine.
 func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
 	s := f.Job.settings
 	if !f.HasBegun() && !e.group.Start(f, s.clock.Now()) {
@@ -110,9 +110,8 @@ func (e *engine[A, K, V]) load(f *flight.Flight[K, V, job[A, K, V]], a *attempt[
 		}
 		if p := recover(); p != nil {
 			a.err = panicked(p)
-		} else {
-			e.land(f, a) // there is no way back to fly
 		}
+		e.land(f, a) // if it has exited, or has panicked while it did, there is no way back to fly
 	}()
 	a.value, a.err = e.loader(ctx, f.Job.args)
 	a.returned = true

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/memoize-go/memoize/cache"
@@ -66,6 +67,67 @@ func TestHitsDoNotAskTheRegistry(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What takes the place of a stale entry, at whichever point of a call that has not registered its refresh yet, makes that needless. The
+// life span is short, and hits are many: such a call reads the clock only once.
+func TestEntryThatComesBesideAStaleHit(t *testing.T) {
+	interrupted := 0
+	for again := true; again; {
+		again = false
+		synctest.Test(t, func(t *testing.T) {
+			loads, gate := 0, make(chan struct{}) // so that the points are all of the call
+			c, err := cache.New(func(context.Context, int) (int, error) {
+				<-gate
+				loads++
+				return 3, nil
+			}, cache.WithUpdateAfter(time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx := t.Context()
+			if err := c.Set(ctx, 1, 1); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 10_000 {
+				if i > 9_800 { // which keeps the coarse reading
+					time.Sleep(5 * time.Millisecond)
+				}
+				if v, err := c.Get(ctx, 1); v != 1 || err != nil {
+					t.Fatalf("Get = %d, %v", v, err)
+				}
+			}
+			time.Sleep(5 * time.Millisecond)
+
+			left, inside := interrupted, false
+			hook.Set(func(point string) {
+				switch {
+				case inside || point == "publish" || point == "lifecycle":
+				case left > 0:
+					left--
+				default:
+					inside, again = true, true
+					if err := c.Set(ctx, 1, 2); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			v, err := c.Get(ctx, 1)
+			hook.Set(nil)
+			close(gate)
+			synctest.Wait()
+			if want := map[bool]int{true: 2, false: 1}[again]; v != want || err != nil || loads != 2-want {
+				t.Errorf("interrupted at point %d: Get = %d, %v, %d loads, want %d, %d loads", interrupted, v, err, loads, want, 2-want)
+			}
+			if err := c.Close(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		interrupted++
+	}
+	if interrupted < 5 {
+		t.Errorf("%d points, want those of two looks and of what is between them", interrupted-1)
 	}
 }
 
