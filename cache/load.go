@@ -48,7 +48,7 @@ type attempt[K comparable, V any] struct {
 // can exit that goroutine at any point; what has to happen all the same is deferred.
 //
 // A new goroutine has a stack of 2 kB. One that needs more copies it, and leaves none to the next goroutine, because the runtime keeps
-// stacks of that size only. Our own parts do with it, if keys and values are not large and the load function does, too: so what comes one
+// only stacks of the size that it begins with. Our own parts do with it, if keys and values are not large and the load function does, too: so what comes one
 // after the other is called from here, and not one from within the other, and what is rare is in functions of its own.
 func (e *engine[A, K, V]) fly(f *flight.Flight[K, V, job[A, K, V]]) {
 	defer e.group.End()
@@ -128,12 +128,6 @@ func panicked(p any) error { return &PanicError{Value: p, Stack: debug.Stack()} 
 func (e *engine[A, K, V]) reportStart(f *flight.Flight[K, V, job[A, K, V]], ctx context.Context) (inTime bool) {
 	e.report(f.Job.settings, Event{Kind: LoadStarted, Key: f.Key})
 	return ctx.Err() == nil
-}
-
-// stop ends what the load function was given, and the time limit of the flight.
-func (e *engine[A, K, V]) stop(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
-	f.Cancel(nil)
-	a.stopTimer()
 }
 
 func (a *attempt[K, V]) stopTimer() {
@@ -403,7 +397,8 @@ func (e *engine[A, K, V]) endWrite(f *flight.Flight[K, V, job[A, K, V]], a *atte
 
 // finish ends a flight.
 func (e *engine[A, K, V]) finish(f *flight.Flight[K, V, job[A, K, V]], a *attempt[K, V]) {
-	e.stop(f, a)
+	f.Cancel(nil)
+	a.stopTimer()
 	if !a.landed { // the observer or the entry builder has exited the goroutine
 		r := flight.Result[V]{Value: a.value}
 		if !a.returned || a.err != nil {
