@@ -180,7 +180,7 @@ func recordOf[A any, K comparable, V any](f *flight.Flight[K, V, job[A, K, V]], 
 	if a.err != nil {
 		return r, false
 	}
-	return f.Job.settings.record(f.Key, a.value, f.Created(), now)
+	return f.Job.settings.record(f.Key, a.value, f.Created(), now, storage.Moment{})
 }
 
 // publishKept publishes a value that is kept already.

@@ -223,13 +223,13 @@ func (e *engine[A, K, V]) putBack(key K) {
 	e.booked(&n, s, key, s.strategy.written(key, markOf(s, held)))
 }
 
-// record returns what is to be kept of a value of now that counts from created, if storage, strategy
-// and entry builder are ours.
-func (s *settings[A, K, V]) record(key K, value V, created, now time.Time) (r storage.Record[K, V], ok bool) {
+// record returns what is to be kept of a value of now that counts from created, which is at if that is not zero, if
+// storage, strategy and entry builder are ours.
+func (s *settings[A, K, V]) record(key K, value V, created, now time.Time, at storage.Moment) (r storage.Record[K, V], ok bool) {
 	if !s.inline() || !s.stockBuilder || s.expireAfter != Forever && s.expireAfter <= max(now.Sub(created), 0) {
 		return r, false
 	}
-	return s.store.memory.NewRecord(key, value, created, s.updateAfter, s.expireAfter)
+	return s.store.memory.NewRecord(key, value, created, at, s.updateAfter, s.expireAfter)
 }
 
 // keep stores what a call has that began with other settings, and tells the strategy, for a caller
@@ -358,8 +358,8 @@ func (e *engine[A, K, V]) set(ctx context.Context, args A, value V) error {
 
 // setInPlace is Set where everything is ours, for a key that nothing else is going on for.
 func (e *engine[A, K, V]) setInPlace(s *settings[A, K, V], key K, value V) (done bool, err error) {
-	now := s.clock.Now()
-	record, ok := s.record(key, value, now, now)
+	now, at := s.clock.Stamp()
+	record, ok := s.record(key, value, now, now, at)
 	if !ok {
 		return false, nil
 	}

@@ -52,7 +52,7 @@ func ExampleMemory_NewRecord() {
 	memory := storage.NewMemory[string, int]()
 	loadStarted := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-	record, _ := memory.NewRecord("answer", 42, loadStarted, 10*time.Minute, 30*time.Minute)
+	record, _ := memory.NewRecord("answer", 42, loadStarted, storage.Moment{}, 10*time.Minute, 30*time.Minute)
 	fmt.Println("new:", memory.Keep(record))
 	memory.Grow() // if it is crowded
 	fmt.Println(memory.Lookup("answer").Value, memory.Lookup("answer") == record.Entry())

@@ -147,11 +147,12 @@ type Record[K comparable, V any] struct {
 }
 
 // NewRecord returns a record of a value whose life span counts from created; the longest duration
-// means never. It reports false if the instants lie too far away for it, and [NewEntry] has to be used.
-func (m *Memory[K, V]) NewRecord(key K, value V, created time.Time, updateAfter, expireAfter time.Duration) (r Record[K, V], ok bool) {
+// means never. At is the same instant as a moment that stamps, with which the record is made sooner, or the zero Moment. It
+// reports false if the instants lie too far away for it, and [NewEntry] has to be used.
+func (m *Memory[K, V]) NewRecord(key K, value V, created time.Time, at Moment, updateAfter, expireAfter time.Duration) (r Record[K, V], ok bool) {
 	n := &node[K, V]{key: key}
 	n.entry.Value = value
-	if !n.entry.span.set(created, updateAfter, expireAfter) {
+	if !n.entry.span.set(created, at, updateAfter, expireAfter) {
 		return r, false
 	}
 	return Record[K, V]{n, m.hash.Of(key)}, true

@@ -147,11 +147,12 @@ func (s *span) compact() {
 	s.from, s.offsets = o, moved
 }
 
-// set makes a compact span by its durations, of which the longest means never. It reports false if there is none.
-func (s *span) set(c time.Time, update, expire time.Duration) (ok bool) {
-	o, from := originsOf(c).find(c)
-	s.from = o
-	s.offsets[created] = from
+// set makes a compact span by its durations, of which the longest means never. At is c as a moment that stamps, or the zero
+// Moment. It reports false if there is no such span.
+func (s *span) set(c time.Time, at Moment, update, expire time.Duration) (ok bool) {
+	if s.from, s.offsets[created] = at.from, at.update; at.from == nil {
+		s.from, s.offsets[created] = originsOf(c).find(c)
+	}
 	return s.setOne(updateAfter, update) && s.setOne(expireAfter, expire)
 }
 
@@ -238,6 +239,17 @@ func (m Moment) Add(update, expire time.Duration) Moment {
 		return m
 	}
 	return Moment{from: m.from, update: m.update + int64(update), expire: m.expire + int64(expire)}
+}
+
+// Stamps reports whether m, whose instant for UpdateAfter is t, stamps entries: whether it tells t on the wall clock, too,
+// to the microsecond, and in its location. It does not if that clock has been set since the instant from which entries and
+// moments count. It is for package cache.
+func (m Moment) Stamps(t time.Time) bool {
+	if m.from == nil {
+		return false
+	}
+	_, near := originsOf(t).near(m.from, t)
+	return near
 }
 
 // Sub returns how long m comes after other, which is for the deadlines UpdateAfter alone. It reports false if the two cannot be compared. It is

@@ -81,6 +81,39 @@ func TestMomentOfTwoInstants(t *testing.T) {
 	}
 }
 
+// Entries are stamped with a moment that tells the wall clock as well as the monotonic one, and only with such a one.
+func TestMomentStamps(t *testing.T) {
+	memory, now := NewMemory[int, int](), time.Now()
+	wallOff := func(d time.Duration) Moment {
+		return Moment{from: &origin{at: now, wall: now.Add(d).UnixNano()}, update: 1, expire: 2}
+	}
+	for _, tt := range []struct {
+		name string
+		m    Moment
+		want bool
+	}{
+		{"both clocks agree", wallOff(0), true},
+		{"to the microsecond", wallOff(time.Microsecond), true},
+		{"not to the microsecond", wallOff(time.Microsecond + 1), false},
+		{"the wall clock was set", wallOff(-time.Hour), false},
+		{"none", Moment{}, false},
+	} {
+		if got := tt.m.Stamps(now.Add(1)); got != tt.want {
+			t.Errorf("%s: stamps %v, want %v", tt.name, got, tt.want)
+		}
+	}
+
+	at := wallOff(0)
+	record, ok := memory.NewRecord(0, 0, now.Add(1), at, time.Minute, math.MaxInt64)
+	if e := record.Entry(); !ok || e.span.from != at.from || e.Created() != now.Add(1) ||
+		e.UpdateAfter() != now.Add(1+time.Minute) || !e.ExpireAfter().IsZero() {
+		t.Errorf("created %v, updated %v, expires %v, want %v, a minute later, never", e.Created(), e.UpdateAfter(), e.ExpireAfter(), now.Add(1))
+	}
+	if _, ok := memory.NewRecord(0, 0, now.Add(1), at, time.Minute, math.MaxInt64-1); ok {
+		t.Error("a record of an instant that is too far away")
+	}
+}
+
 // Entries that a Memory holds count from one instant, though no two clocks are read at the same
 // time: it takes no memory of their own. One whose clocks were read far apart, because the system ran
 // something else in between, is an exception.

@@ -220,7 +220,7 @@ func lookupAtIsLookup[K comparable](t *testing.T, key func(i int) K) {
 				t.Fatal(err)
 			}
 		case 2:
-			r, ok := memory.NewRecord(k, i, now, due.Sub(now), due.Sub(now))
+			r, ok := memory.NewRecord(k, i, now, Moment{}, due.Sub(now), due.Sub(now))
 			if !ok {
 				t.Fatal("no record")
 			}
@@ -364,7 +364,7 @@ func TestKeepLeavesGrowthToItsCaller(t *testing.T) {
 	memory := NewMemory[int, int]()
 	keep := func(from, to int) {
 		for key := from; key < to; key++ {
-			r, _ := memory.NewRecord(key, key, now, time.Minute, time.Hour)
+			r, _ := memory.NewRecord(key, key, now, Moment{}, time.Minute, time.Hour)
 			memory.Keep(r)
 		}
 	}

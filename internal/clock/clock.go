@@ -61,6 +61,16 @@ func (s *Source) Moment() storage.Moment {
 	return s.coarse.moment()
 }
 
+// Stamp is Now, and returns the same as a moment that stamps entries, or the zero Moment if there is none.
+func (s *Source) Stamp() (now time.Time, at storage.Moment) {
+	if s.coarse != nil {
+		if now, at, ok := s.coarse.stamp(); ok {
+			return now, at
+		}
+	}
+	return s.Clock.Now(), at
+}
+
 // At returns the time of a moment that Moment has just returned, without another look at the clock. It reports false if the reading that
 // the moment was taken with has ended.
 func (s *Source) At(m storage.Moment) (now time.Time, ok bool) {

@@ -48,6 +48,9 @@ func TestGivenClockIsReadExactly(t *testing.T) {
 		if bound, now := ask(s); bound != nil || s.Moment() != (storage.Moment{}) || !now.Equal(fake.Now()) {
 			t.Fatalf("call %d: a bound, a moment, or %v, want %v, exactly", n, now, fake.Now())
 		}
+		if now, at := s.Stamp(); !now.Equal(fake.Now()) || at != (storage.Moment{}) {
+			t.Fatalf("call %d: Stamp = %v, %v, want %v, exactly", n, now, at, fake.Now())
+		}
 		if n%100 == 0 {
 			fake.Advance(time.Duration(n))
 		}
@@ -115,6 +118,39 @@ func TestMomentIsExact(t *testing.T) {
 		if at, ok := s.At(m); ok {
 			t.Errorf("At = %v though the reading has ended", at)
 		}
+	})
+}
+
+// A write is stamped with what time it is, exactly, and with the same as a moment while there is a reading, if that tells the wall
+// clock: not if that was set to something else since the instant from which entries and moments count.
+func TestStampIsExact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, memory := clock.Default(), storage.NewMemory[int, int]()
+		for range 3 {
+			dueAt(time.Now().In(time.FixedZone("", 3600))) // from now on, they count from an instant on a clock in another zone
+		}
+		stamp := func(stamps bool) {
+			t.Helper()
+			now, at := s.Stamp()
+			if now != time.Now() || (at != storage.Moment{}) != stamps {
+				t.Fatalf("Stamp = %v, %v, want %v, %v", now, at, time.Now(), stamps)
+			}
+			record, ok := memory.NewRecord(0, 0, now, at, time.Minute, time.Hour)
+			if e := record.Entry(); !ok || e.Created() != now || e.UpdateAfter() != now.Add(time.Minute) || e.ExpireAfter() != now.Add(time.Hour) {
+				t.Fatalf("created %v, updated %v, expires %v, want %v, a minute and an hour later", e.Created(), e.UpdateAfter(), e.ExpireAfter(), now)
+			}
+		}
+		stamp(false) // without a reading
+		warm(s)
+		stamp(false) // by another clock; from now on, they count from an instant on this one
+		time.Sleep(clock.Interval)
+		synctest.Wait() // for the next reading
+		for range 100 {
+			stamp(true)
+			time.Sleep(clock.Interval / 7 * 3)
+		}
+		time.Sleep(3 * clock.Interval) // long enough without a call
+		stamp(false)
 	})
 }
 

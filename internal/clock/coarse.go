@@ -48,6 +48,7 @@ type Reading struct {
 	Moment         storage.Moment // of Update and Expire
 	Update, Expire time.Time      // the bounds
 	taken          time.Time
+	stamps         bool // Moment does
 	used           atomic.Bool
 }
 
@@ -116,6 +117,18 @@ func (c *coarse) now() (now time.Time, ok bool) {
 	return r.taken.Add(since), true
 }
 
+// stamp is now and moment at once, without the moment if that does not stamp entries.
+func (c *coarse) stamp() (now time.Time, at storage.Moment, ok bool) {
+	r, since := c.since()
+	if r == nil {
+		return now, at, false
+	}
+	if r.stamps {
+		at = r.Moment.Add(since-Margin, since-ExpiryMargin)
+	}
+	return r.taken.Add(since), at, true
+}
+
 // moment is now in the form that entries are compared with.
 func (c *coarse) moment() storage.Moment {
 	r, since := c.since()
@@ -170,5 +183,6 @@ func agree(wall, monotonic time.Duration) bool {
 
 func newReading(now time.Time) *Reading {
 	update, expire := now.Add(Margin), now.Add(ExpiryMargin)
-	return &Reading{Moment: storage.At(update, expire), Update: update, Expire: expire, taken: now}
+	m := storage.At(update, expire)
+	return &Reading{Moment: m, Update: update, Expire: expire, taken: now, stamps: m.Stamps(update)}
 }
