@@ -62,8 +62,8 @@ type recency[K comparable] struct {
 // recencyShard holds some of the keys.
 type recencyShard[K comparable] struct {
 	mu    sync.Mutex
+	order queue            // guarded by mu; holds all nodes, by their numbers; in the line of mu, because most calls write both
 	books books[K, uint64] // guarded by mu; the mark of a node is its number
-	order queue            // guarded by mu; holds all nodes, by their numbers
 	_     [apart - 112]byte
 }
 
