@@ -21,8 +21,9 @@ const (
 	atOnce = 1024
 )
 
-// table is a hash table from keys to nodes. Reads take no lock and write nothing; writes take turns
-// by stripe. An entry lies beside its key, so that a hit looks at two places of its own in memory:
+// table is a hash table from keys to nodes. Reads take no lock and write nothing. Writes take turns
+// by stripe, but for one of a key that is there, in a table to which nothing moves: that is a
+// compare-and-swap. An entry lies beside its key, so that a hit looks at two places of its own in memory:
 // the bucket and the node.
 //
 // A table does not grow: another one of twice its size takes its place, and the nodes move there a
@@ -49,7 +50,8 @@ type stripe struct {
 	_     [64 - 16]byte
 }
 
-// bucket holds nodes in no order. It is written under the stripe's lock.
+// bucket holds nodes in no order. It is written under the stripe's lock, but that a node may take the place of another one with
+// its key at any time.
 type bucket[K comparable, V any] struct {
 	tags  atomic.Uint64 // a byte for each slot: 0 if it is free, else some bits of the hash
 	slots [slots]atomic.Pointer[node[K, V]]
@@ -109,15 +111,15 @@ func (b *bucket[K, V]) find(hash uint64, key K) (*node[K, V], *bucket[K, V], int
 	return nil, nil, 0
 }
 
-// add puts a node into a free slot of the bucket or of those behind it.
-func (b *bucket[K, V]) add(hash uint64, n *node[K, V]) {
+// add puts a node into a free slot of the bucket or of those behind it, and returns that slot.
+func (b *bucket[K, V]) add(hash uint64, n *node[K, V]) *atomic.Pointer[node[K, V]] {
 	for {
 		tags := b.tags.Load()
 		for slot := range slots {
 			if tags>>(8*slot)&0xff == 0 {
 				b.slots[slot].Store(n)
 				b.tags.Store(tags | tagOf(hash)<<(8*slot))
-				return
+				return &b.slots[slot]
 			}
 		}
 		if b.more.Load() == nil {
@@ -138,9 +140,10 @@ func (b *bucket[K, V]) unlink(empty *bucket[K, V]) {
 	b.more.Store(empty.more.Load())
 }
 
+// free takes out whatever node is in a slot.
 func (b *bucket[K, V]) free(slot int) {
-	b.tags.Store(b.tags.Load() &^ (0xff << (8 * slot)))
 	b.slots[slot].Store(nil)
+	b.tags.Store(b.tags.Load() &^ (0xff << (8 * slot)))
 }
 
 // lock locks the stripe of a hash and returns the table whose bucket has all nodes of that hash.
@@ -167,6 +170,9 @@ func (m *Memory[K, V]) lock(hash uint64) (t *table[K, V], st *stripe) {
 // find it, and it would not move with its stripe: it is not stored.
 func (m *Memory[K, V]) store(n *node[K, V], hash uint64) (added bool) {
 	if key := n.key; key != n.key {
+		return false
+	}
+	if m.table.Load().replace(n, hash) {
 		return false
 	}
 	t, st := m.lock(hash)
@@ -229,6 +235,18 @@ func (m *Memory[K, V]) Grow() (grown bool) {
 	return true
 }
 
+// replace puts a node in place of the one with its key, without a lock, and reports whether it has. It does not while nodes move
+// here from another table, or if the key is not there, or not any more. A slot holds no node twice: if it
+// holds the one that was found in it, that has been there all the time. The table may have been replaced meanwhile: then the node
+// moves on like any other.
+func (t *table[K, V]) replace(n *node[K, V], hash uint64) bool {
+	if t.prev.Load() != nil {
+		return false
+	}
+	old, at, slot := t.bucket(hash).find(hash, n.key)
+	return at != nil && at.slots[slot].CompareAndSwap(old, n)
+}
+
 // settleLocked moves the nodes that have the hash's bucket out of the previous table, and those of
 // two more buckets of the same stripe, so that it is empty long before this one is full. Another stripe may be the last one
 // to have moved meanwhile: prev is what the caller has seen.
@@ -248,18 +266,27 @@ func (t *table[K, V]) settleLocked(prev *table[K, V], hash uint64) {
 	}
 }
 
-// moveLocked moves nodes here from a bucket of the previous table. For readers they are in both
-// before they leave that one.
+// moveLocked moves nodes here from a bucket of the previous table.
 func (t *table[K, V]) moveLocked(from *bucket[K, V]) {
 	for b := from; b != nil; b = b.more.Load() {
 		for slot := range slots {
 			if n := b.slots[slot].Load(); n != nil {
-				h := t.hash.Of(n.key)
-				t.bucket(h).add(h, n)
-				b.free(slot)
+				t.moveNodeLocked(b, slot, n)
 			}
 		}
 	}
+}
+
+// moveNodeLocked moves here what is in a slot of the previous table: n, or what has come in its place since. For readers it is
+// in both tables before it leaves that one, where they look first.
+func (t *table[K, V]) moveNodeLocked(from *bucket[K, V], slot int, n *node[K, V]) {
+	h := t.hash.Of(n.key)
+	to := t.bucket(h).add(h, n)
+	for !from.slots[slot].CompareAndSwap(n, nil) { // by a writer who has not seen this table
+		n = from.slots[slot].Load()
+		to.Store(n)
+	}
+	from.free(slot)
 }
 
 // len returns the number of nodes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -256,12 +257,7 @@ func lookupAtIsLookup[K comparable](t *testing.T, key func(i int) K) {
 // A writer has seen the previous table, and before it goes on the last stripe has moved.
 func TestTableIsSettledWhileAWriterSettles(t *testing.T) {
 	now := time.Now()
-	memory := NewMemory[int, int]()
-	for key := 0; memory.table.Load().prev.Load() == nil; key++ {
-		memory.Put(key, NewEntry(key, now, now, now))
-	}
-	table := memory.table.Load()
-	prev := table.prev.Load()
+	memory, prev, table, _ := growing(t)
 	for key := 0; table.prev.Load() != nil; key = (key + 1) % 2000 {
 		memory.Put(key, NewEntry(key, now, now, now))
 	}
@@ -269,6 +265,196 @@ func TestTableIsSettledWhileAWriterSettles(t *testing.T) {
 	table.settleLocked(prev, memory.hash.Of(0))
 	if memory.Lookup(0) == nil || memory.Len() != before {
 		t.Errorf("Lookup(0) = %v, Len = %d, want %d", memory.Lookup(0), memory.Len(), before)
+	}
+}
+
+// growing returns a memory whose nodes are on the move from one table to another, and how many keys it has.
+func growing(t *testing.T) (memory *Memory[int, int], prev, next *table[int, int], keys int) {
+	t.Helper()
+	now := time.Now()
+	memory = NewMemory[int, int]()
+	for ; memory.table.Load().prev.Load() == nil; keys++ {
+		memory.Put(keys, NewEntry(keys, now, now, now))
+	}
+	next = memory.table.Load()
+	return memory, next.prev.Load(), next, keys
+}
+
+// find returns the bucket and the slot of a key that is in a table.
+func (t *table[K, V]) find(key K) (n *node[K, V], at *bucket[K, V], slot int) {
+	h := t.hash.Of(key)
+	return t.bucket(h).find(h, key)
+}
+
+// A writer who has seen a table puts a node in place of another, or does not, whatever has happened to that table since.
+func TestReplaceInATableThatIsLeft(t *testing.T) {
+	memory, prev, next, keys := growing(t)
+	key := 0
+	for ; key < keys; key++ {
+		if n, _, _ := prev.find(key); n != nil {
+			break
+		}
+	}
+	written := &node[int, int]{key: key, entry: Entry[int]{Value: -1}}
+	h := memory.hash.Of(key)
+	if next.replace(written, h) {
+		t.Fatal("a node has taken the place of one that has not moved here yet")
+	}
+
+	// It has not moved: readers find what was written, and that is what moves on.
+	if !prev.replace(written, h) {
+		t.Fatal("no node has taken the place of one that has not moved")
+	}
+	if got := memory.Lookup(key); got != &written.entry {
+		t.Fatalf("Lookup finds %v", got)
+	}
+	_, at, slot := prev.find(key)
+	_, st := memory.lock(h) // moves it
+	st.mu.Unlock()
+	if n, _, _ := next.find(key); n != written || at.slots[slot].Load() != nil {
+		t.Fatalf("moved: %v; left behind: %v", n, at.slots[slot].Load())
+	}
+
+	// It has moved.
+	if prev.replace(&node[int, int]{key: key}, h) {
+		t.Error("a node has taken the place of one that has moved away")
+	}
+	if got := memory.Lookup(key); got != &written.entry {
+		t.Errorf("Lookup finds %v", got)
+	}
+	if got := memory.Len(); got != keys {
+		t.Errorf("Len = %d, want %d", got, keys)
+	}
+}
+
+// A node takes the place of one that is on the move.
+func TestReplaceWhatMoves(t *testing.T) {
+	memory, prev, next, keys := growing(t)
+	for key := range keys {
+		moving, at, slot := prev.find(key)
+		if moving == nil {
+			continue
+		}
+		h := memory.hash.Of(key)
+		st := &next.stripes[h%stripes]
+		st.mu.Lock()
+		written := &node[int, int]{key: key}
+		prev.replace(written, h)
+		next.moveNodeLocked(at, slot, moving)
+		st.mu.Unlock()
+		if n, _, _ := next.find(key); n != written {
+			t.Fatalf("%p has moved, %p had been written", n, written)
+		}
+		if n, _, _ := prev.find(key); n != nil {
+			t.Fatalf("%p is left behind", n)
+		}
+	}
+}
+
+// A node does not come back in place of one that has been removed.
+func TestReplaceWhatIsRemoved(t *testing.T) {
+	memory, now := NewMemory[int, int](), time.Now()
+	h := memory.hash.Of(1)
+	memory.Put(1, NewEntry(1, now, now, now))
+	table := memory.table.Load()
+	old, at, slot := table.find(1)
+	memory.Drop(1)
+	if at.slots[slot].Load() == old {
+		t.Error("a writer who has found the node could still put another one in its place")
+	}
+	if table.replace(&node[int, int]{key: 1}, h) || memory.Lookup(1) != nil || memory.Len() != 0 {
+		t.Errorf("Lookup finds %v, Len = %d", memory.Lookup(1), memory.Len())
+	}
+}
+
+// While keys are written again and again, and the table grows, nobody finds a value older than one that somebody has found
+// before, and the last ones stay.
+func TestTableReplacesWhileItGrows(t *testing.T) {
+	const writers, each, rounds = 4, 50, 300
+	now := time.Now()
+	for range 5 {
+		memory := NewMemory[int, int]()
+		var writing, reading sync.WaitGroup
+		var done atomic.Bool
+		for writer := range writers {
+			writing.Go(func() {
+				for round := range rounds {
+					for i := range each {
+						key := writer*each + i
+						memory.Put(key, NewEntry(round, now, now, now))
+						if got := memory.Lookup(key); got == nil || got.Value != round {
+							t.Errorf("in round %d, %d has %v", round, key, got)
+							return
+						}
+					}
+				}
+			})
+		}
+		writing.Go(func() { // makes it grow
+			for key := range 20_000 {
+				memory.Put(-1-key, NewEntry(key, now, now, now))
+			}
+		})
+		reading.Go(func() {
+			var last [writers * each]int
+			for !done.Load() {
+				for key := range last {
+					entry := memory.Lookup(key)
+					switch {
+					case entry == nil && last[key] > 0, entry != nil && entry.Value < last[key]:
+						t.Errorf("%d has %v after %d", key, entry, last[key])
+						return
+					case entry != nil:
+						last[key] = entry.Value
+					}
+				}
+			}
+		})
+		writing.Wait()
+		done.Store(true)
+		reading.Wait()
+		if got, want := memory.Len(), writers*each+20_000; got != want {
+			t.Fatalf("Len = %d, want %d", got, want)
+		}
+		for key := range writers * each {
+			if got := memory.Lookup(key); got == nil || got.Value != rounds-1 {
+				t.Fatalf("at last, %d has %v", key, got)
+			}
+		}
+	}
+}
+
+// A key that is written and removed at once is there or not, in every respect.
+func TestTableReplacesWhatAnotherOneRemoves(t *testing.T) {
+	now := time.Now()
+	memory := NewMemory[int, int]()
+	for round := range 50_000 {
+		memory.Put(1, NewEntry(0, now, now, now))
+		var ready atomic.Int32
+		var wg sync.WaitGroup
+		for _, change := range []func(){
+			func() { memory.Put(1, NewEntry(1, now, now, now)) },
+			func() { memory.Drop(1) },
+		} {
+			wg.Go(func() {
+				for ready.Add(1); ready.Load() < 2; {
+					runtime.Gosched()
+				}
+				change()
+			})
+		}
+		wg.Wait()
+		found, listed := 0, 0
+		if memory.Lookup(1) != nil {
+			found = 1
+		}
+		for range memory.All() {
+			listed++
+		}
+		if got := memory.Len(); got != found || got != listed {
+			t.Fatalf("round %d: Len = %d, but %d are found and %d listed", round, got, found, listed)
+		}
+		memory.Drop(1)
 	}
 }
 
@@ -299,11 +485,7 @@ func TestTableManyWriters(t *testing.T) {
 // All names no key twice, though nodes are on the move when it begins, and move on meanwhile.
 func TestTableIsListedWhileItSettles(t *testing.T) {
 	now := time.Now()
-	memory := NewMemory[int, int]()
-	keys := 0
-	for ; memory.table.Load().prev.Load() == nil; keys++ {
-		memory.Put(keys, NewEntry(keys, now, now, now))
-	}
+	memory, _, _, keys := growing(t)
 	seen, next := map[int]int{}, 0
 	for key := range memory.All() {
 		seen[key]++
@@ -431,12 +613,8 @@ func TestCrowdedStripeAlone(t *testing.T) {
 // The nodes of a large table do not move at once, and until they have, no other one takes its place.
 func TestLargeTableMovesWithTheWrites(t *testing.T) {
 	now := time.Now()
-	memory, keys := NewMemory[int, int](), 0
-	for ; memory.table.Load().prev.Load() == nil; keys++ {
-		memory.Put(keys, NewEntry(keys, now, now, now))
-	}
-	table := memory.table.Load()
-	if prev := table.prev.Load(); len(prev.buckets) <= atOnce {
+	memory, prev, table, keys := growing(t)
+	if len(prev.buckets) <= atOnce {
 		t.Errorf("the nodes of %d buckets have not moved at once", len(prev.buckets))
 	}
 	table.crowded.Store(true)
