@@ -147,8 +147,8 @@ type Record[K comparable, V any] struct {
 }
 
 // NewRecord returns a record of a value whose life span counts from created; the longest duration
-// means never. At is the same instant as a moment that stamps, with which the record is made sooner, or the zero Moment. It
-// reports false if the instants lie too far away for it, and [NewEntry] has to be used.
+// means never. At is the same instant as a moment that stamps, with which the record is made sooner, or the zero Moment; that
+// it is the same is not checked. It reports false if the instants lie too far away for it, and [NewEntry] has to be used.
 func (m *Memory[K, V]) NewRecord(key K, value V, created time.Time, at Moment, updateAfter, expireAfter time.Duration) (r Record[K, V], ok bool) {
 	n := &node[K, V]{key: key}
 	n.entry.Value = value

@@ -22,8 +22,7 @@ const (
 )
 
 // table is a hash table from keys to nodes. Reads take no lock and write nothing. Writes take turns
-// by stripe, but for one of a key that is there, in a table to which nothing moves: that is a
-// compare-and-swap. An entry lies beside its key, so that a hit looks at two places of its own in memory:
+// by stripe; only a key that is there is written without a lock, while no nodes move here. An entry lies beside its key, so that a hit looks at two places of its own in memory:
 // the bucket and the node.
 //
 // A table does not grow: another one of twice its size takes its place, and the nodes move there a
@@ -50,8 +49,9 @@ type stripe struct {
 	_     [64 - 16]byte
 }
 
-// bucket holds nodes in no order. It is written under the stripe's lock, but that a node may take the place of another one with
-// its key at any time.
+// bucket holds nodes in no order. It is written under the stripe's lock, except that a node may take the place of one with the
+// same key at any time. A slot that holds a node has its tag. So what is written to the slot is all that a reader or such a
+// writer goes by.
 type bucket[K comparable, V any] struct {
 	tags  atomic.Uint64 // a byte for each slot: 0 if it is free, else some bits of the hash
 	slots [slots]atomic.Pointer[node[K, V]]
@@ -117,8 +117,8 @@ func (b *bucket[K, V]) add(hash uint64, n *node[K, V]) *atomic.Pointer[node[K, V
 		tags := b.tags.Load()
 		for slot := range slots {
 			if tags>>(8*slot)&0xff == 0 {
+				b.tags.Store(tags | tagOf(hash)<<(8*slot)) // before there is a node
 				b.slots[slot].Store(n)
-				b.tags.Store(tags | tagOf(hash)<<(8*slot))
 				return &b.slots[slot]
 			}
 		}
@@ -140,7 +140,7 @@ func (b *bucket[K, V]) unlink(empty *bucket[K, V]) {
 	b.more.Store(empty.more.Load())
 }
 
-// free takes out whatever node is in a slot.
+// free takes out whatever node is in a slot, and then its tag.
 func (b *bucket[K, V]) free(slot int) {
 	b.slots[slot].Store(nil)
 	b.tags.Store(b.tags.Load() &^ (0xff << (8 * slot)))
@@ -236,9 +236,8 @@ func (m *Memory[K, V]) Grow() (grown bool) {
 }
 
 // replace puts a node in place of the one with its key, without a lock, and reports whether it has. It does not while nodes move
-// here from another table, or if the key is not there, or not any more. A slot holds no node twice: if it
-// holds the one that was found in it, that has been there all the time. The table may have been replaced meanwhile: then the node
-// moves on like any other.
+// here from another table, or if the key is not there, or not any more. Otherwise a slot that holds a node is where its key is:
+// a table that nodes move from is written only to empty it. If they do so meanwhile, the new one moves like any other.
 func (t *table[K, V]) replace(n *node[K, V], hash uint64) bool {
 	if t.prev.Load() != nil {
 		return false
@@ -282,7 +281,8 @@ func (t *table[K, V]) moveLocked(from *bucket[K, V]) {
 func (t *table[K, V]) moveNodeLocked(from *bucket[K, V], slot int, n *node[K, V]) {
 	h := t.hash.Of(n.key)
 	to := t.bucket(h).add(h, n)
-	for !from.slots[slot].CompareAndSwap(n, nil) { // by a writer who has not seen this table
+	for !from.slots[slot].CompareAndSwap(n, nil) {
+		// Another one has taken its place, by a writer who has not seen this table. Those who have wait for the lock.
 		n = from.slots[slot].Load()
 		to.Store(n)
 	}

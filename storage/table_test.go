@@ -297,9 +297,6 @@ func TestReplaceInATableThatIsLeft(t *testing.T) {
 	}
 	written := &node[int, int]{key: key, entry: Entry[int]{Value: -1}}
 	h := memory.hash.Of(key)
-	if next.replace(written, h) {
-		t.Fatal("a node has taken the place of one that has not moved here yet")
-	}
 
 	// It has not moved: readers find what was written, and that is what moves on.
 	if !prev.replace(written, h) {
@@ -327,9 +324,10 @@ func TestReplaceInATableThatIsLeft(t *testing.T) {
 	}
 }
 
-// A node takes the place of one that is on the move.
+// Where a node is in both tables, one takes its place in the table where readers look first, and that is the one that moves.
 func TestReplaceWhatMoves(t *testing.T) {
 	memory, prev, next, keys := growing(t)
+	moved := 0
 	for key := range keys {
 		moving, at, slot := prev.find(key)
 		if moving == nil {
@@ -339,9 +337,18 @@ func TestReplaceWhatMoves(t *testing.T) {
 		st := &next.stripes[h%stripes]
 		st.mu.Lock()
 		written := &node[int, int]{key: key}
-		prev.replace(written, h)
+		next.bucket(h).add(h, moving)
+		if next.replace(written, h) {
+			t.Fatal("a node has taken the place of one that has not moved yet")
+		}
+		_, to, copied := next.find(key)
+		to.free(copied)
+		if !prev.replace(written, h) {
+			t.Fatal("no node has taken the place of one that has not moved")
+		}
 		next.moveNodeLocked(at, slot, moving)
 		st.mu.Unlock()
+		moved++
 		if n, _, _ := next.find(key); n != written {
 			t.Fatalf("%p has moved, %p had been written", n, written)
 		}
@@ -349,6 +356,54 @@ func TestReplaceWhatMoves(t *testing.T) {
 			t.Fatalf("%p is left behind", n)
 		}
 	}
+	if got := memory.Len(); got != keys || moved == 0 {
+		t.Errorf("Len = %d, want %d; %d have moved", got, keys, moved)
+	}
+}
+
+// A key that is there is written without a lock, and is not a new one.
+func TestReplaceTakesNoLock(t *testing.T) {
+	memory, now := NewMemory[int, int](), time.Now()
+	var last *Entry[int]
+	keep := func() (added bool) {
+		r, _ := memory.NewRecord(1, 0, now, Moment{}, time.Minute, time.Hour)
+		last = r.Entry()
+		return memory.Keep(r)
+	}
+	if !keep() {
+		t.Error("the first record has not added a key")
+	}
+	_, st := memory.lock(memory.hash.Of(1))
+	defer st.mu.Unlock()
+	if keep() { // would wait
+		t.Error("another record has added a key")
+	}
+	if got := memory.Lookup(1); got != last {
+		t.Errorf("Lookup finds %p, want %p", got, last)
+	}
+}
+
+// A slot that holds a node has its tag.
+func TestNodesAreTagged(t *testing.T) {
+	var b bucket[int, int]
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 500_000 {
+			b.add(0, &node[int, int]{})
+			b.free(0)
+		}
+		done.Store(true)
+	})
+	for !done.Load() {
+		n := b.slots[0].Load()
+		tags := b.tags.Load()
+		if n != nil && tags == 0 && b.slots[0].Load() == n {
+			t.Error("a node without its tag")
+			break
+		}
+	}
+	wg.Wait()
 }
 
 // A node does not come back in place of one that has been removed.
@@ -378,7 +433,7 @@ func TestTableReplacesWhileItGrows(t *testing.T) {
 		var done atomic.Bool
 		for writer := range writers {
 			writing.Go(func() {
-				for round := range rounds {
+				for round := 1; round <= rounds; round++ {
 					for i := range each {
 						key := writer*each + i
 						memory.Put(key, NewEntry(round, now, now, now))
@@ -417,7 +472,7 @@ func TestTableReplacesWhileItGrows(t *testing.T) {
 			t.Fatalf("Len = %d, want %d", got, want)
 		}
 		for key := range writers * each {
-			if got := memory.Lookup(key); got == nil || got.Value != rounds-1 {
+			if got := memory.Lookup(key); got == nil || got.Value != rounds {
 				t.Fatalf("at last, %d has %v", key, got)
 			}
 		}
