@@ -22,8 +22,9 @@ const (
 )
 
 // table is a hash table from keys to nodes. Reads take no lock and write nothing. Writes take turns
-// by stripe; only a key that is there is written without a lock, while no nodes move here. An entry lies beside its key, so that a hit looks at two places of its own in memory:
-// the bucket and the node.
+// by stripe; only a key that is there is written without a lock, while no nodes move here. An entry
+// lies beside its key, so that a hit looks at two places of its own in memory: the bucket and the
+// node.
 //
 // A table does not grow: another one of twice its size takes its place, and the nodes move there a
 // bucket at a time, if they are many with the writes that follow. So no write takes time in proportion to the number
