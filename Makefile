@@ -70,10 +70,10 @@ bench: ## Run the benchmarks in a short form; BENCH selects, COUNT repeats
 		(cd $$m && $(GO) test -run '^$$' -bench '$(BENCH)' -skip '$(LONG)' -benchtime $(BENCHTIME) -benchmem -count $(COUNT) -timeout 0 ./...); \
 	done
 
-# Each group has its number of operations, and the most rounds it is worth: some hardly vary. In the first groups the
+# Each group has its number of operations, and the most rounds it is worth: some hardly vary. In most groups the
 # libraries take turns within a round.
-GROUPS_COMPARED := Hit:500000x:$(ROUNDS) Writes:500000x:$(ROUNDS) Miss:200000x:$(ROUNDS) Stampede:30x:$(ROUNDS) \
-	RefreshLatency:3000000x:$(ROUNDS) Churn:2000000x:$(ROUNDS) Memory:1x:3 Ratio:1x:1
+GROUPS_COMPARED := Hit/./entries=4096:500000x:$(ROUNDS) Hit/./entries=1000000:2000000x:$(ROUNDS) Writes:500000x:$(ROUNDS) \
+	Miss:200000x:$(ROUNDS) Stampede:30x:$(ROUNDS) RefreshLatency:3000000x:$(ROUNDS) Churn:2000000x:$(ROUNDS) Memory:1x:3 Ratio:1x:1
 
 .PHONY: compare
 compare: ## Compare with other libraries in ROUNDS rounds, for the tables and plots of docs/performance.md; takes about an hour
