@@ -72,7 +72,7 @@ bench: ## Run the benchmarks in a short form; BENCH selects, COUNT repeats
 
 # Each group has its number of operations, and the most rounds it is worth: some hardly vary. In most groups the
 # libraries take turns within a round.
-GROUPS_COMPARED := Hit/./entries=4096:500000x:$(ROUNDS) Hit/./entries=1000000:2000000x:$(ROUNDS) Writes:500000x:$(ROUNDS) \
+GROUPS_COMPARED := Hit/./entries=4096:2000000x:$(ROUNDS) Hit/./entries=1000000:2000000x:$(ROUNDS) Writes:500000x:$(ROUNDS) \
 	Miss:200000x:$(ROUNDS) Stampede:30x:$(ROUNDS) RefreshLatency:3000000x:$(ROUNDS) Churn:2000000x:$(ROUNDS) Memory:1x:3 Ratio:1x:1
 
 .PHONY: compare
