@@ -76,7 +76,7 @@ GROUPS_COMPARED := Hit/./entries=4096:2000000x:$(ROUNDS) Hit/./entries=1000000:2
 	Miss:200000x:$(ROUNDS) Stampede:30x:$(ROUNDS) RefreshLatency:3000000x:$(ROUNDS) Churn:2000000x:$(ROUNDS) Memory:1x:3 Ratio:1x:1
 
 .PHONY: compare
-compare: ## Compare with other libraries in ROUNDS rounds, for the tables and plots of docs/performance.md; takes about an hour
+compare: ## Compare with other libraries in ROUNDS rounds, for the tables and plots of docs/performance.md; takes half an hour
 	@set -e; cd internal/benchmarks; $(GO) test -c -o compare.test .; : > compare.out; \
 	for round in $$(seq $(ROUNDS)); do for group in $(GROUPS_COMPARED); do \
 		IFS=: read -r name benchtime most <<< "$$group"; \
