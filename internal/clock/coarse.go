@@ -124,7 +124,7 @@ func (c *coarse) stamp() (now time.Time, at storage.Moment, ok bool) {
 		return now, at, false
 	}
 	if r.stamps {
-		at = r.Moment.Add(since-Margin, since-ExpiryMargin)
+		at = r.moment(since)
 	}
 	return r.taken.Add(since), at, true
 }
@@ -135,6 +135,11 @@ func (c *coarse) moment() storage.Moment {
 	if r == nil {
 		return storage.Moment{}
 	}
+	return r.moment(since)
+}
+
+// moment returns the moment that comes so long after the reading was taken.
+func (r *Reading) moment(since time.Duration) storage.Moment {
 	return r.Moment.Add(since-Margin, since-ExpiryMargin)
 }
 
